@@ -1,0 +1,422 @@
+//! The bytes of events.
+
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
+
+use super::{
+    AnswerWire, BustedWire, CancelReject, CancelRejectWire, Event, Fill, MarketWire, MassCancelReport,
+    MassCancelWire, NoticeEvent, NoticeWire, NumberedWire, ReferenceWire, RefusedLogOnWire, Report,
+    ReportBody, SecurityListPart, SecurityListWire, Stamp, kind,
+};
+use crate::command::{Command, Notice};
+use crate::ids::{ExecId, SessionId, SessionSeq};
+use crate::record::{HEADER_BYTES, Header, Malformed, RECORD_BYTES_MAX, RecordBuffer};
+use crate::reference::Author;
+
+/// Where events are written, one record behind the other; reused, so that nothing is allocated once it has grown.
+#[derive(Clone, Debug, Default)]
+pub struct EventBuffer {
+    bytes: Vec<u8>,
+    scratch: RecordBuffer,
+}
+
+impl EventBuffer {
+    /// Forgets what was written.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// All records, in order, each a multiple of 8 bytes with its length in its header.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The records one by one.
+    pub fn records(&self) -> Records<'_> {
+        Records(&self.bytes)
+    }
+
+    /// Bytes that a report will take as a record.
+    pub fn report_bytes(report: &Report<'_>) -> usize {
+        let sections = report.fill.map_or(0, |_| size_of::<Fill>()) + report.funds.map_or(0, |_| 8);
+        let texts = report.cl_ord_id.len() + report.orig_cl_ord_id.len() + report.request.len();
+        (HEADER_BYTES + size_of::<ReportBody>() + sections + texts).next_multiple_of(8)
+    }
+
+    /// Writes an event; returns its length in bytes.
+    pub fn push(&mut self, stamp: &Stamp, event: &Event<'_>) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; HEADER_BYTES]);
+        self.body(event);
+        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
+        let length = self.bytes.len() - start;
+        assert!(length <= RECORD_BYTES_MAX, "an event of {length} bytes does not fit a page");
+        let header = Header {
+            sequence: stamp.sequence,
+            timestamp: stamp.timestamp,
+            length: u16::try_from(length).expect("checked above"),
+            kind: event.kind(),
+            flags: 0,
+            crc: stamp.index,
+            session: stamp.session,
+            session_seq: stamp.number,
+        };
+        self.bytes[start..start + HEADER_BYTES].copy_from_slice(header.as_bytes());
+        length
+    }
+
+    fn fixed<T: IntoBytes + Immutable>(&mut self, part: &T) {
+        self.bytes.extend_from_slice(part.as_bytes());
+    }
+
+    /// The body of a command record, as a body of an event: definitions and refusals look the same in both.
+    fn borrowed(&mut self, command: &Command) {
+        command.encode(SessionId::NONE, SessionSeq::NONE, &mut self.scratch);
+        self.bytes.extend_from_slice(&self.scratch.as_bytes()[HEADER_BYTES..]);
+    }
+
+    fn body(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Report(report) => self.report(report),
+            Event::RefusedOrder { previous, exec, order } => {
+                self.fixed(&NumberedWire { previous: *previous, id: exec.0 });
+                self.borrowed(&Command::RefusedOrder(*order));
+            }
+            Event::CancelReject(reject) => self.cancel_reject(reject),
+            Event::MassCancelReport(report) => self.mass_cancel_report(report),
+            Event::Notice(notice) => self.notice(notice),
+            Event::SecurityList(part) => self.security_list(part),
+            Event::LogOnRefused { gateway, connection, text } => {
+                let (gateway, connection) = (*gateway, *connection);
+                self.fixed(&RefusedLogOnWire { gateway, connection, text_len: text.len(), zero: [0; 7] });
+                self.bytes.extend_from_slice(text.as_bytes());
+            }
+            Event::Repeat(number) => self.fixed(&u64::from(number.0)),
+            Event::Gone | Event::DayEnded => {}
+            Event::Epoch(epoch) => self.borrowed(&Command::Epoch(*epoch)),
+            Event::Reference { id, owner, operation } => {
+                self.fixed(&ReferenceWire { id: *id, owner: *owner });
+                // The kind of operation stands where a reader can find it: behind the numbers, in 8 bytes.
+                self.fixed(&u64::from(operation.kind()));
+                self.borrowed(&Command::Operate(Author::default(), *operation));
+            }
+            Event::Market(instrument, state) => {
+                self.fixed(&MarketWire { instrument: *instrument, state: *state, zero: [0; 3] });
+            }
+            Event::Answer { request, outcome, sequence, text } => {
+                self.fixed(&AnswerWire {
+                    sequence: *sequence,
+                    request: *request,
+                    outcome: *outcome,
+                    text_len: text.len(),
+                    zero: [0; 2],
+                });
+                self.bytes.extend_from_slice(text.as_bytes());
+            }
+            Event::Busted(trade, instrument) => {
+                self.fixed(&BustedWire { trade: *trade, instrument: *instrument, zero: 0 });
+            }
+            Event::Policy(policy) => self.fixed(&u64::from(*policy as u8)),
+        }
+    }
+
+    fn report(&mut self, report: &Report<'_>) {
+        self.fixed(&ReportBody {
+            cl_ord_id_len: short(report.cl_ord_id),
+            orig_cl_ord_id_len: short(report.orig_cl_ord_id),
+            request_len: short(report.request),
+            sections: u8::from(report.fill.is_some()) | (u8::from(report.funds.is_some()) << 1),
+            ..report.body
+        });
+        if let Some(fill) = &report.fill {
+            self.fixed(fill);
+        }
+        if let Some(funds) = &report.funds {
+            self.fixed(funds);
+        }
+        self.bytes.extend_from_slice(report.cl_ord_id);
+        self.bytes.extend_from_slice(report.orig_cl_ord_id);
+        self.bytes.extend_from_slice(report.request);
+    }
+
+    fn cancel_reject(&mut self, reject: &CancelReject<'_>) {
+        self.fixed(&CancelRejectWire {
+            previous: reject.previous,
+            order: reject.order,
+            status: reject.status,
+            reason: reject.reason,
+            replace: u8::from(reject.replace),
+            cl_ord_id_len: short(reject.cl_ord_id),
+            orig_cl_ord_id_len: short(reject.orig_cl_ord_id),
+            words_len: short(reject.words),
+            zero: [0; 2],
+        });
+        self.bytes.extend_from_slice(reject.cl_ord_id);
+        self.bytes.extend_from_slice(reject.orig_cl_ord_id);
+        self.bytes.extend_from_slice(reject.words);
+    }
+
+    fn mass_cancel_report(&mut self, report: &MassCancelReport<'_>) {
+        self.fixed(&MassCancelWire {
+            previous: report.previous,
+            exec: report.exec,
+            instrument: report.instrument,
+            affected: report.affected,
+            cl_ord_id_len: short(report.cl_ord_id),
+            zero: [0; 7],
+        });
+        self.bytes.extend_from_slice(report.cl_ord_id);
+    }
+
+    fn notice(&mut self, event: &NoticeEvent) {
+        self.fixed(&NoticeWire {
+            previous: event.previous,
+            gateway: event.gateway,
+            connection: event.connection,
+            next_inbound: event.next_inbound,
+            incarnation: event.incarnation,
+            ref_seq: event.notice.ref_seq,
+            ref_tag: event.notice.ref_tag,
+            heartbeat_s: event.heartbeat_s,
+            reason: event.notice.reason,
+            ref_type: event.notice.ref_type,
+            kind: event.notice.kind,
+            flags: event.flags,
+            text_len: event.notice.text.len(),
+            zero: [0; 7],
+        });
+        self.bytes.extend_from_slice(event.notice.text.as_bytes());
+    }
+
+    fn security_list(&mut self, part: &SecurityListPart<'_>) {
+        self.fixed(&SecurityListWire {
+            previous: part.previous,
+            exec: part.exec,
+            total: part.total,
+            count: u16::try_from(part.instruments.len() / 4).expect("at most SECURITIES_PER_MESSAGE"),
+            last: u8::from(part.last),
+            request_len: short(part.request),
+        });
+        self.bytes.extend_from_slice(part.request);
+        self.bytes.extend_from_slice(part.instruments);
+    }
+}
+
+fn short(text: &[u8]) -> u8 {
+    u8::try_from(text.len()).expect("texts in events have at most 255 bytes")
+}
+
+/// Walks over records that lie one behind the other.
+#[derive(Clone, Debug)]
+pub struct Records<'a>(&'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let header = Header::read(self.0).ok()?;
+        let (record, rest) = self.0.split_at(usize::from(header.length));
+        self.0 = rest;
+        Some(record)
+    }
+}
+
+/// Takes an event's body apart from the front, borrowing its texts.
+struct Parts<'a>(&'a [u8]);
+
+impl<'a> Parts<'a> {
+    fn fixed<T: TryFromBytes + KnownLayout + Immutable>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<T, Malformed> {
+        let (part, rest) = T::try_read_from_prefix(self.0).map_err(|_| Malformed::Field(what))?;
+        self.0 = rest;
+        Ok(part)
+    }
+
+    fn bytes(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
+        let (bytes, rest) = self.0.split_at_checked(len).ok_or(Malformed::Field(what))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn text<const N: usize>(&mut self, len: u8) -> Result<crate::Text<N>, Malformed> {
+        crate::Text::new(self.bytes(usize::from(len), "text")?).map_err(|_| Malformed::Field("text"))
+    }
+
+    /// The rest, as the body of a command of `kind`.
+    fn command(&self, kind: u8) -> Result<Command, Malformed> {
+        let length = u16::try_from(HEADER_BYTES + self.0.len()).map_err(|_| Malformed::Field("body"))?;
+        let mut record = Header { length, kind, ..Header::default() }.as_bytes().to_vec();
+        record.extend_from_slice(self.0);
+        Command::decode(&record).map(|(_, command)| command)
+    }
+}
+
+impl<'a> Event<'a> {
+    /// The record kind.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Report(_) => kind::REPORT,
+            Self::RefusedOrder { .. } => kind::REFUSED_ORDER,
+            Self::CancelReject(_) => kind::CANCEL_REJECT,
+            Self::MassCancelReport(_) => kind::MASS_CANCEL_REPORT,
+            Self::Notice(_) => kind::NOTICE,
+            Self::SecurityList(_) => kind::SECURITY_LIST,
+            Self::LogOnRefused { .. } => kind::LOG_ON_REFUSED,
+            Self::Repeat(_) => kind::REPEAT,
+            Self::Gone => kind::GONE,
+            Self::Epoch(_) => kind::EPOCH,
+            Self::Reference { .. } => kind::REFERENCE,
+            Self::Market(..) => kind::MARKET,
+            Self::Answer { .. } => kind::ANSWER,
+            Self::Busted(..) => kind::BUSTED,
+            Self::DayEnded => kind::DAY_ENDED,
+            Self::Policy(_) => kind::POLICY,
+        }
+    }
+
+    /// Reads a record's event; every enumeration is checked.
+    pub fn decode(record: &'a [u8]) -> Result<(Header, Self), Malformed> {
+        let header = Header::read(record)?;
+        let mut parts = Parts(&record[HEADER_BYTES..usize::from(header.length)]);
+        let event = match header.kind {
+            kind::REPORT => Self::Report(Report::take(&mut parts)?),
+            kind::REFUSED_ORDER => {
+                let wire: NumberedWire = parts.fixed("refused order")?;
+                let command = parts.command(crate::command::kind::REFUSED_ORDER)?;
+                let Command::RefusedOrder(order) = command else {
+                    return Err(Malformed::Field("refused order"));
+                };
+                Self::RefusedOrder { previous: wire.previous, exec: ExecId(wire.id), order }
+            }
+            kind::CANCEL_REJECT => Self::CancelReject(CancelReject::take(&mut parts)?),
+            kind::MASS_CANCEL_REPORT => {
+                let wire: MassCancelWire = parts.fixed("mass cancel report")?;
+                Self::MassCancelReport(MassCancelReport {
+                    previous: wire.previous,
+                    instrument: wire.instrument,
+                    affected: wire.affected,
+                    exec: wire.exec,
+                    cl_ord_id: parts.bytes(usize::from(wire.cl_ord_id_len), "ClOrdID")?,
+                })
+            }
+            kind::NOTICE => Self::Notice(NoticeEvent::take(&mut parts)?),
+            kind::SECURITY_LIST => {
+                let wire: SecurityListWire = parts.fixed("security list")?;
+                Self::SecurityList(SecurityListPart {
+                    previous: wire.previous,
+                    total: wire.total,
+                    last: wire.last != 0,
+                    exec: wire.exec,
+                    request: parts.bytes(usize::from(wire.request_len), "request")?,
+                    instruments: parts.bytes(usize::from(wire.count) * 4, "instruments")?,
+                })
+            }
+            _ => Self::decode_unnumbered(header.kind, &mut parts)?,
+        };
+        Ok((header, event))
+    }
+
+    fn decode_unnumbered(record_kind: u8, parts: &mut Parts<'a>) -> Result<Self, Malformed> {
+        Ok(match record_kind {
+            kind::LOG_ON_REFUSED => {
+                let wire: RefusedLogOnWire = parts.fixed("refused log-on")?;
+                let text = parts.text(wire.text_len)?;
+                Self::LogOnRefused { gateway: wire.gateway, connection: wire.connection, text }
+            }
+            kind::REPEAT => {
+                let number =
+                    u32::try_from(parts.fixed::<u64>("number")?).map_err(|_| Malformed::Field("number"))?;
+                Self::Repeat(SessionSeq(number))
+            }
+            kind::GONE => Self::Gone,
+            kind::EPOCH => {
+                let Command::Epoch(epoch) = parts.command(crate::command::kind::EPOCH)? else {
+                    return Err(Malformed::Field("epoch"));
+                };
+                Self::Epoch(epoch)
+            }
+            kind::REFERENCE => {
+                let wire: ReferenceWire = parts.fixed("reference")?;
+                let of = u8::try_from(parts.fixed::<u64>("kind")?).map_err(|_| Malformed::Field("kind"))?;
+                let Command::Operate(_, operation) = parts.command(of)? else {
+                    return Err(Malformed::Field("reference"));
+                };
+                Self::Reference { id: wire.id, owner: wire.owner, operation }
+            }
+            kind::MARKET => {
+                let wire: MarketWire = parts.fixed("market")?;
+                Self::Market(wire.instrument, wire.state)
+            }
+            kind::ANSWER => {
+                let wire: AnswerWire = parts.fixed("answer")?;
+                Self::Answer {
+                    request: wire.request,
+                    outcome: wire.outcome,
+                    sequence: wire.sequence,
+                    text: parts.text(wire.text_len)?,
+                }
+            }
+            kind::BUSTED => {
+                let wire: BustedWire = parts.fixed("bust")?;
+                Self::Busted(wire.trade, wire.instrument)
+            }
+            kind::DAY_ENDED => Self::DayEnded,
+            kind::POLICY => Self::Policy(parts.fixed("policy")?),
+            other => return Err(Malformed::Kind(other)),
+        })
+    }
+}
+
+impl<'a> Report<'a> {
+    fn take(parts: &mut Parts<'a>) -> Result<Self, Malformed> {
+        let wire: ReportBody = parts.fixed("report")?;
+        Ok(Self {
+            fill: if wire.sections & 1 == 0 { None } else { Some(parts.fixed("fill")?) },
+            funds: if wire.sections & 2 == 0 { None } else { Some(parts.fixed("funds")?) },
+            cl_ord_id: parts.bytes(usize::from(wire.cl_ord_id_len), "ClOrdID")?,
+            orig_cl_ord_id: parts.bytes(usize::from(wire.orig_cl_ord_id_len), "OrigClOrdID")?,
+            request: parts.bytes(usize::from(wire.request_len), "request")?,
+            body: ReportBody { cl_ord_id_len: 0, orig_cl_ord_id_len: 0, request_len: 0, sections: 0, ..wire },
+        })
+    }
+}
+
+impl<'a> CancelReject<'a> {
+    fn take(parts: &mut Parts<'a>) -> Result<Self, Malformed> {
+        let wire: CancelRejectWire = parts.fixed("cancel reject")?;
+        Ok(Self {
+            previous: wire.previous,
+            order: wire.order,
+            status: wire.status,
+            reason: wire.reason,
+            replace: wire.replace != 0,
+            cl_ord_id: parts.bytes(usize::from(wire.cl_ord_id_len), "ClOrdID")?,
+            orig_cl_ord_id: parts.bytes(usize::from(wire.orig_cl_ord_id_len), "OrigClOrdID")?,
+            words: parts.bytes(usize::from(wire.words_len), "words")?,
+        })
+    }
+}
+
+impl NoticeEvent {
+    fn take(parts: &mut Parts<'_>) -> Result<Self, Malformed> {
+        let wire: NoticeWire = parts.fixed("notice")?;
+        Ok(Self {
+            previous: wire.previous,
+            gateway: wire.gateway,
+            connection: wire.connection,
+            next_inbound: wire.next_inbound,
+            incarnation: wire.incarnation,
+            heartbeat_s: wire.heartbeat_s,
+            flags: wire.flags,
+            notice: Notice {
+                kind: wire.kind,
+                ref_type: wire.ref_type,
+                reason: wire.reason,
+                ref_seq: wire.ref_seq,
+                ref_tag: wire.ref_tag,
+                text: parts.text(wire.text_len)?,
+            },
+        })
+    }
+}

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What it means: the deterministic exchange, and the matcher loop that feeds it.
+
+pub mod book;

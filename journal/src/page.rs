@@ -309,6 +309,21 @@ pub fn seal(page: &mut Page, inputs: &SealInputs) {
     header.write(page);
 }
 
+/// Ends a page that is still being written behind the record that ends at offset `used`: counts the records up to
+/// there, says so in the header, and makes the rest zero. The records must be sound and begin as the header says.
+pub fn cut(page: &mut Page, used: usize) -> Result<PageHeader, PageError> {
+    let mut header = PageHeader { n_records: 0, ..PageHeader::read(page) };
+    header.used = u16::try_from(used).unwrap_or(u16::MAX);
+    let used = self::used(&header)?;
+    for record in Records::up_to(page, used) {
+        record?;
+        header.n_records += 1;
+    }
+    header.write(page);
+    page[used..].fill(0);
+    PageView::parse(page).map(|view| *view.header())
+}
+
 /// That these bytes are, whole and unchanged, page `page_no` of this cluster's log.
 pub fn verify<'a>(page: &'a Page, cluster_id: &ClusterId, page_no: u64) -> Result<PageView<'a>, PageError> {
     let header = PageHeader::read(page);

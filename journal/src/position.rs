@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::layout::{PAGE_BYTES, PAGE_HEADER_BYTES, RECORD_BYTES_MAX};
+use crate::layout::{PAGE_BYTES, PAGE_HEADER_BYTES, RECORD_ALIGN_BYTES, RECORD_BYTES_MAX};
 
 /// A byte position in a log: page number × 4096 + offset in the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -60,6 +60,11 @@ impl Position {
         assert!(len <= RECORD_BYTES_MAX, "a record fits a page");
         let here = end.skip_header();
         if here.offset() + len <= PAGE_BYTES { here } else { Self::at(here.page() + 1, PAGE_HEADER_BYTES) }
+    }
+
+    /// Whether a record can start here or end here.
+    pub const fn is_aligned(self) -> bool {
+        self.0.is_multiple_of(RECORD_ALIGN_BYTES as u64)
     }
 
     /// The first byte from here on that can belong to a record.

@@ -1,0 +1,9 @@
+//! What a person types: the subcommands of `rialto`, as a library so that tests can drive each part.
+//!
+//! The exchange itself lives in the other crates; here are the command line, the configuration file, the readers
+//! of public data sets and the line client.
+pub mod cli;
+
+pub mod config;
+
+pub mod failure;

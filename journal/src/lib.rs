@@ -2,13 +2,19 @@
 //!
 //! The journal does not know what a command means, who trades, or that there is a network.
 
+pub mod codec;
 pub mod cursor;
+pub mod disk;
+pub mod error;
 pub mod layout;
 pub mod log;
+pub mod meta;
 pub mod page;
 pub mod position;
 pub mod reader;
 pub mod record;
+pub mod recover;
+pub mod segment;
 pub mod shared;
 
 mod atomics;

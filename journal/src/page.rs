@@ -124,7 +124,7 @@ pub struct PageHeader {
     pub used: u16,
     /// Zero.
     pub pad: u16,
-    /// The highest page known to be durable when this one was sealed.
+    /// Pages below this number were known to be durable when this one was sealed.
     pub durable_page: u64,
     /// The highest sequence that was released when this page was sealed.
     pub committed_seq: u64,
@@ -288,7 +288,7 @@ impl<'a> Iterator for Records<'a> {
 pub struct SealInputs {
     /// The cluster whose journal this is.
     pub cluster_id: ClusterId,
-    /// The highest page known to be durable.
+    /// Pages below this number are known to be durable.
     pub durable_page: u64,
     /// The highest sequence that is released.
     pub committed_seq: u64,

@@ -1,0 +1,305 @@
+//! `node.meta`: the little that a node must remember beside its journal, and `lock`: that only one process is the node.
+//!
+//! Two slots of 4 KiB, written alternately and synced each time; the valid one with the higher counter holds. A torn
+//! write therefore loses the update in hand and never the one before.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, FrameError, Framed};
+use crate::disk::{Access, Disk, DiskFile, count};
+use crate::error::{During, JournalError};
+use crate::layout::ClusterId;
+
+/// Name of the file in the node's directory.
+pub const META_NAME: &str = "node.meta";
+/// Name of the lock file in the node's directory.
+pub const LOCK_NAME: &str = "lock";
+/// Directories of a node's directory, in the order in which they are made.
+pub const DIRECTORIES: [&str; 5] = ["commands", "events", "snapshots", "torn", "divergent"];
+const SLOT_BYTES: usize = 4096;
+/// Longest name of a cluster, a node or a ring's directory: all of them fit a slot together.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// What a node remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeMeta {
+    /// Random, made once when a cluster is set up; in every page's checksum.
+    pub cluster_id: ClusterId,
+    /// The cluster's name in the configuration.
+    pub cluster: String,
+    /// The node's name in the configuration.
+    pub node: String,
+    /// The highest epoch that this node has promised to follow.
+    pub promised_epoch: u32,
+    /// The kernel's boot id when a ring was last made: shared memory does not outlive it.
+    pub boot_id: [u8; 16],
+    /// Number of the newest ring directory ever made; never used again.
+    pub generation: u64,
+    /// Name of the one shared-memory directory that may hold records which the segments lack.
+    pub ring: Option<String>,
+    /// The node stopped after syncing all that it had, and has not started since.
+    pub clean_stop: bool,
+    /// Sequence of the newest snapshot that was read back and found right.
+    pub verified_snapshot: Option<u64>,
+    /// Command pages below this number were synced: if one is missing or bad, it is loss and not a torn tail.
+    pub durable_page: u64,
+}
+
+impl NodeMeta {
+    /// A node that has kept nothing yet.
+    pub fn new(cluster_id: ClusterId, cluster: &str, node: &str) -> Self {
+        NodeMeta {
+            cluster_id,
+            cluster: cluster.to_owned(),
+            node: node.to_owned(),
+            promised_epoch: 0,
+            boot_id: [0; 16],
+            generation: 0,
+            ring: None,
+            clean_stop: true,
+            verified_snapshot: None,
+            durable_page: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Slot {
+    counter: u64,
+    meta: NodeMeta,
+}
+
+impl Framed for Slot {
+    const MAGIC: [u8; 8] = *b"RIALTOND";
+    const VERSION: u32 = 1;
+}
+
+/// An open `node.meta`.
+#[derive(Debug)]
+pub struct MetaFile {
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    slot: Slot,
+}
+
+impl MetaFile {
+    /// Makes the node's directory, what belongs into it, and `node.meta` last: a directory with one is complete.
+    pub fn create(disk: &Arc<dyn Disk>, dir: &Path, meta: NodeMeta) -> Result<Self, JournalError> {
+        let path = dir.join(META_NAME);
+        let names = [Some(&meta.cluster), Some(&meta.node), meta.ring.as_ref()];
+        if names.into_iter().flatten().any(|name| name.len() > NAME_BYTES_MAX) {
+            return Err(JournalError::refused(
+                &path,
+                format!("a name is longer than {NAME_BYTES_MAX} bytes"),
+            ));
+        }
+        disk.create_dir(dir).during("create directory", dir)?;
+        for name in DIRECTORIES {
+            let directory = dir.join(name);
+            disk.create_dir(&directory).during("create directory", &directory)?;
+        }
+        let temporary = dir.join("node.meta.tmp");
+        if disk.list(dir).during("list", dir)?.iter().any(|name| name == "node.meta.tmp") {
+            disk.remove(&temporary).during("remove", &temporary)?;
+        }
+        let slot = Slot { counter: 1, meta };
+        let mut file = disk.create(&temporary).during("create", &temporary)?;
+        for counter in 0..2 {
+            let bytes = slot_bytes(&Slot { counter, ..slot.clone() });
+            file.write_at(counter * count(SLOT_BYTES), &bytes).during("write", &temporary)?;
+        }
+        file.sync().during("sync", &temporary)?;
+        disk.rename(&temporary, &path).during("rename", &temporary)?;
+        disk.sync_dir(dir).during("sync directory", dir)?;
+        Ok(MetaFile { path, file, slot })
+    }
+
+    /// Opens the `node.meta` of a directory.
+    pub fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, JournalError> {
+        let path = dir.join(META_NAME);
+        let file = disk.open(&path, Access::Plain).during("open", &path)?;
+        let slot = newest_slot(&*file, &path)?;
+        Ok(MetaFile { path, file, slot })
+    }
+
+    /// Reads the `node.meta` of a directory that another process may be using.
+    pub fn peek(disk: &Arc<dyn Disk>, dir: &Path) -> Result<NodeMeta, JournalError> {
+        let path = dir.join(META_NAME);
+        let file = disk.open(&path, Access::Read).during("open", &path)?;
+        Ok(newest_slot(&*file, &path)?.meta)
+    }
+
+    /// What is remembered.
+    pub fn get(&self) -> &NodeMeta {
+        &self.slot.meta
+    }
+
+    /// Changes what is remembered; durable on return. An error is final: which of the two holds is then unknown.
+    pub fn update(&mut self, change: impl FnOnce(&mut NodeMeta)) -> Result<(), JournalError> {
+        let mut slot = self.slot.clone();
+        change(&mut slot.meta);
+        if slot.meta == self.slot.meta {
+            return Ok(());
+        }
+        slot.counter += 1;
+        let offset = slot.counter % 2 * count(SLOT_BYTES);
+        self.file.write_at(offset, &slot_bytes(&slot)).during("write", &self.path)?;
+        self.file.sync().during("sync", &self.path)?;
+        self.slot = slot;
+        Ok(())
+    }
+}
+
+fn slot_bytes(slot: &Slot) -> Vec<u8> {
+    let mut bytes = codec::encode(slot);
+    assert!(bytes.len() <= SLOT_BYTES, "names are at most {NAME_BYTES_MAX} bytes");
+    bytes.resize(SLOT_BYTES, 0);
+    bytes
+}
+
+fn newest_slot(file: &dyn DiskFile, path: &Path) -> Result<Slot, JournalError> {
+    let mut bytes = vec![0; 2 * SLOT_BYTES];
+    let found = file.bytes().during("read the size of", path)?;
+    if found < count(bytes.len()) {
+        return Err(JournalError::corrupt(path, format!("{found} bytes of {}", bytes.len())));
+    }
+    file.read_at(0, &mut bytes).during("read", path)?;
+    let slots = [slot_of(&bytes[..SLOT_BYTES], 0), slot_of(&bytes[SLOT_BYTES..], 1)];
+    match slots {
+        [Ok(even), Ok(odd)] => Ok(if even.counter > odd.counter { even } else { odd }),
+        [Ok(slot), Err(_)] | [Err(_), Ok(slot)] => Ok(slot),
+        [Err(error @ FrameError::Version { .. }), Err(_)] => {
+            Err(JournalError::refused(path, error.to_string()))
+        }
+        [Err(even), Err(odd)] => {
+            Err(JournalError::corrupt(path, format!("neither slot is right: {even}; {odd}")))
+        }
+    }
+}
+
+fn slot_of(bytes: &[u8], place: u64) -> Result<Slot, FrameError> {
+    let (slot, end) = codec::decode::<Slot>(bytes)?;
+    if slot.counter % 2 != place || bytes[end..].iter().any(|byte| *byte != 0) {
+        return Err(FrameError::Content("written to the wrong place".to_owned()));
+    }
+    Ok(slot)
+}
+
+/// Having one tells that no other process is this node; ends with the process, also a killed one.
+#[derive(Debug)]
+pub struct NodeLock {
+    _file: File,
+}
+
+impl NodeLock {
+    /// Takes the lock of a node's directory, or names the process that has it.
+    pub fn take(dir: &Path) -> Result<Self, JournalError> {
+        let path = dir.join(LOCK_NAME);
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut file = open.during("open", &path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).during("read", &path)?;
+                let why = format!("process {} is this node already", holder.trim());
+                return Err(JournalError::refused(&path, why));
+            }
+            Err(error) => return Err(std::io::Error::from(error)).during("lock", &path),
+        }
+        file.set_len(0).during("truncate", &path)?;
+        writeln!(file, "{}", std::process::id()).during("write", &path)?;
+        Ok(NodeLock { _file: file })
+    }
+}
+
+/// Sixteen random bytes for a new cluster.
+pub fn new_cluster_id() -> Result<ClusterId, JournalError> {
+    let path = Path::new("/dev/urandom");
+    let mut id = ClusterId::default();
+    File::open(path).and_then(|mut file| file.read_exact(&mut id)).during("read", path)?;
+    Ok(id)
+}
+
+/// The kernel's name for the time since it was started.
+pub fn boot_id() -> Result<[u8; 16], JournalError> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let text = std::fs::read_to_string(path).during("read", path)?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let number = u128::from_str_radix(&digits, 16);
+    Ok(number.map_err(|_| JournalError::corrupt(path, "it is not 32 hex digits"))?.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::pretend::{Cut, PretendDisk};
+
+    const DIR: &str = "node";
+
+    fn new_node() -> (PretendDisk, Arc<dyn Disk>, MetaFile) {
+        let pretend = PretendDisk::new(1);
+        let disk: Arc<dyn Disk> = Arc::new(pretend.clone());
+        let file = MetaFile::create(&disk, Path::new(DIR), NodeMeta::new([7; 16], "test", "n1")).unwrap();
+        (pretend, disk, file)
+    }
+
+    fn promised(pretend: &PretendDisk) -> u32 {
+        let disk: Arc<dyn Disk> = Arc::new(pretend.clone());
+        MetaFile::open(&disk, Path::new(DIR)).unwrap().get().promised_epoch
+    }
+
+    #[test]
+    fn a_promise_given_is_remembered_after_a_power_cut() {
+        let (pretend, _, mut file) = new_node();
+        for epoch in 1..20 {
+            file.update(|meta| meta.promised_epoch = epoch).unwrap();
+            assert_eq!(promised(&pretend.after_power_cut(Cut::Random(u64::from(epoch)))), epoch);
+        }
+    }
+
+    #[test]
+    fn a_torn_update_leaves_the_one_before() {
+        let (pretend, disk, mut file) = new_node();
+        file.update(|meta| meta.promised_epoch = 5).unwrap();
+        pretend.lie();
+        file.update(|meta| meta.promised_epoch = 6).unwrap();
+        for sectors in 0..8 {
+            let found = promised(&pretend.after_power_cut(Cut::Prefix(sectors)));
+            assert!(found == 5 || found == 6, "{found} after {sectors} sectors");
+        }
+        drop((disk, file));
+    }
+
+    #[test]
+    fn one_slot_of_noise_does_not_matter_and_two_are_refused() {
+        let (pretend, disk, file) = new_node();
+        drop(file);
+        pretend.rot(Path::new("node/node.meta"), 100, 0).unwrap();
+        assert_eq!(promised(&pretend), 0);
+        pretend.rot(Path::new("node/node.meta"), 4196, 0).unwrap();
+        let error = MetaFile::open(&disk, Path::new(DIR)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "node/node.meta: corrupt: neither slot is right: checksum differs; checksum differs"
+        );
+    }
+
+    #[test]
+    fn a_second_process_is_refused_by_the_name_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = NodeLock::take(dir.path()).unwrap();
+        let error = NodeLock::take(dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("process {} is this node already", std::process::id())), "{error}");
+        drop(lock);
+        NodeLock::take(dir.path()).unwrap();
+    }
+}

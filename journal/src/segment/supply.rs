@@ -1,0 +1,192 @@
+//! Segments made ahead, so that the storage thread finds the next one whole, zeroed and durable.
+//!
+//! A file of real zeros: blocks that were only allocated would have to be marked as written in the file system's log
+//! at each sync. Made in small steps (one [`Supply::step`] is at most one MiB), so that it never fills the disk's
+//! queue: create `*.tmp` → allocate → zeros → headers → sync → rename → sync the directory.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Segment, SegmentHeader, has_extension, write_header};
+use crate::disk::{Access, Disk, DiskFile, index};
+use crate::error::{During, JournalError};
+use crate::page::Chain;
+
+/// Zeros written in one step.
+const STEP_BYTES: u64 = 1 << 20;
+/// Segments kept ready beyond the one that is being written.
+pub const AHEAD: usize = 2;
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supplied {
+    /// Some work: there may be more.
+    Worked,
+    /// Enough is ready.
+    Enough,
+    /// The disk has no room for another segment: time to refuse new orders, before the last one is full.
+    NoSpace,
+}
+
+/// Makes segments of one log ahead of its writer.
+#[derive(Debug)]
+pub struct Supply {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    ready: VecDeque<Segment>,
+    making: Option<Making>,
+    /// Full files of events that are still to be synced.
+    unsynced: VecDeque<(PathBuf, Box<dyn DiskFile>)>,
+    /// The header of the segment to be made after `making`.
+    next: SegmentHeader,
+}
+
+#[derive(Debug)]
+struct Making {
+    file: Box<dyn DiskFile>,
+    temporary: PathBuf,
+    segment: Segment,
+    zeroed: u64,
+}
+
+impl Supply {
+    /// A supply of segments from page `first_page` on, of `pages` pages each, which takes over those of `existing` that
+    /// are still unwritten. The directory holds no other files from that page on.
+    pub fn new(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        first: SegmentHeader,
+        existing: Vec<Segment>,
+    ) -> Result<Self, JournalError> {
+        let mut supply = Supply {
+            disk: Arc::clone(disk),
+            dir: dir.to_owned(),
+            ready: VecDeque::new(),
+            making: None,
+            unsynced: VecDeque::new(),
+            next: SegmentHeader { first_seq: 0, chain: Chain::default(), ..first },
+        };
+        supply.remove_unfinished()?;
+        for segment in existing {
+            supply.adopt(&segment)?;
+        }
+        Ok(supply)
+    }
+
+    /// What an unwritten segment at the supply's end would have as its header.
+    pub fn next_header(&self) -> &SegmentHeader {
+        &self.next
+    }
+
+    /// Does a little of what is missing.
+    pub fn step(&mut self) -> Result<Supplied, JournalError> {
+        if let Some((path, mut file)) = self.unsynced.pop_front() {
+            file.sync().during("sync", &path)?;
+            return Ok(Supplied::Worked);
+        }
+        if let Some(making) = self.making.take() {
+            return self.go_on(making);
+        }
+        if self.ready.len() >= AHEAD {
+            return Ok(Supplied::Enough);
+        }
+        match self.start() {
+            Ok(making) => {
+                self.making = Some(making);
+                Ok(Supplied::Worked)
+            }
+            Err(error) if error.is_no_space() => {
+                self.remove_unfinished()?;
+                Ok(Supplied::NoSpace)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next segment; made now if none is ready.
+    pub fn take(&mut self) -> Result<Segment, JournalError> {
+        loop {
+            if let Some(segment) = self.ready.pop_front() {
+                return Ok(segment);
+            }
+            if self.step()? == Supplied::NoSpace {
+                let path = self.dir.join(self.next.name());
+                return Err(std::io::Error::from(std::io::ErrorKind::StorageFull)).during("make", &path);
+            }
+        }
+    }
+
+    /// Takes a full file to sync it in one of the next steps.
+    pub(super) fn sync_later(&mut self, path: PathBuf, file: Box<dyn DiskFile>) {
+        self.unsynced.push_back((path, file));
+    }
+
+    fn start(&mut self) -> Result<Making, JournalError> {
+        let segment = Segment { path: self.dir.join(self.next.name()), header: self.next };
+        let temporary = segment.path.with_extension("tmp");
+        let mut file = self.disk.create(&temporary).during("create", &temporary)?;
+        file.allocate(segment.header.file_bytes()).during("allocate", &temporary)?;
+        Ok(Making { file, temporary, segment, zeroed: 0 })
+    }
+
+    fn go_on(&mut self, mut making: Making) -> Result<Supplied, JournalError> {
+        let left = making.segment.header.file_bytes() - making.zeroed;
+        if left > 0 {
+            let zeros = vec![0; index(left.min(STEP_BYTES))];
+            making.file.write_at(making.zeroed, &zeros).during("write", &making.temporary)?;
+            // Synced as it goes: one large sync at the end would hold up the commands' own.
+            making.file.sync().during("sync", &making.temporary)?;
+            making.zeroed += left.min(STEP_BYTES);
+            self.making = Some(making);
+            return Ok(Supplied::Worked);
+        }
+        let Making { mut file, temporary, segment, .. } = making;
+        write_header(&mut *file, 0, &segment)?;
+        write_header(&mut *file, 1, &segment)?;
+        file.sync().during("sync", &temporary)?;
+        self.disk.rename(&temporary, &segment.path).during("rename", &temporary)?;
+        self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
+        self.push(segment);
+        Ok(Supplied::Worked)
+    }
+
+    fn push(&mut self, segment: Segment) {
+        self.next.index = segment.header.index + 1;
+        self.next.first_page = segment.header.end_page();
+        self.ready.push_back(segment);
+    }
+
+    /// Takes over a segment that was made and not begun before: its name and header may be of an older epoch.
+    fn adopt(&mut self, segment: &Segment) -> Result<(), JournalError> {
+        assert!(segment.header.first_page == self.next.first_page, "segments are adopted in order");
+        let header = SegmentHeader { pages: segment.header.pages, ..self.next };
+        let adopted = Segment { path: self.dir.join(header.name()), header };
+        if adopted != *segment {
+            self.rewrite(segment, &adopted)?;
+        }
+        self.push(adopted);
+        Ok(())
+    }
+
+    /// Gives a segment another name and header. It has neither name meanwhile: lost in between, it is made again.
+    pub(super) fn rewrite(&self, from: &Segment, to: &Segment) -> Result<(), JournalError> {
+        let temporary = from.path.with_extension("tmp");
+        self.disk.rename(&from.path, &temporary).during("rename", &from.path)?;
+        let mut file = self.disk.open(&temporary, Access::Plain).during("open", &temporary)?;
+        write_header(&mut *file, 0, to)?;
+        write_header(&mut *file, 1, to)?;
+        file.sync().during("sync", &temporary)?;
+        self.disk.rename(&temporary, &to.path).during("rename", &temporary)?;
+        self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)
+    }
+
+    fn remove_unfinished(&mut self) -> Result<(), JournalError> {
+        let names = self.disk.list(&self.dir).during("list", &self.dir)?;
+        for name in names.iter().filter(|name| has_extension(name, "tmp")) {
+            let path = self.dir.join(name);
+            self.disk.remove(&path).during("remove", &path)?;
+        }
+        Ok(())
+    }
+}

@@ -16,42 +16,22 @@ mod twin;
 use index::Root;
 use orders::LevelId;
 pub use orders::{Level, Order, Orders, Slot};
+use rialto_protocol::{Price, Quantity, Side};
 
 /// Largest quantity of one order, in lots: with [`ORDERS_MAX`] it keeps the total of a level or a side within an `i64`.
-pub const QUANTITY_MAX: i64 = 1 << 39;
+pub const QUANTITY_MAX: Quantity = Quantity(1 << 39);
 /// Most orders that one [`Orders`] can be made to hold.
 pub const ORDERS_MAX: u32 = (1 << 24) - 1;
 
-const _: () = assert!((QUANTITY_MAX as i128) * (ORDERS_MAX as i128) <= i64::MAX as i128);
+const _: () = assert!((QUANTITY_MAX.0 as i128) * (ORDERS_MAX as i128) <= i64::MAX as i128);
 
-/// Which way an order trades.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Wants to pay its price or less.
-    Buy,
-    /// Wants to be paid its price or more.
-    Sell,
-}
-
-impl Side {
-    /// The side that this one trades with.
-    #[inline]
-    #[must_use]
-    pub fn opposite(self) -> Side {
-        match self {
-            Side::Buy => Side::Sell,
-            Side::Sell => Side::Buy,
-        }
-    }
-
-    /// Whether an order of this side with this limit accepts to trade at `price`.
-    #[inline]
-    #[must_use]
-    pub fn accepts(self, limit: i64, price: i64) -> bool {
-        match self {
-            Side::Buy => price <= limit,
-            Side::Sell => price >= limit,
-        }
+/// Whether an order of `side` with this limit would trade at `price`.
+#[inline]
+#[must_use]
+pub fn accepts(side: Side, limit: Price, price: Price) -> bool {
+    match side {
+        Side::Buy => price <= limit,
+        Side::Sell => price >= limit,
     }
 }
 
@@ -78,10 +58,10 @@ impl Book {
         Book::default()
     }
 
-    /// Best price of a side, in ticks.
+    /// Best price of a side.
     #[inline]
     #[must_use]
-    pub fn best(&self, orders: &Orders, side: Side) -> Option<i64> {
+    pub fn best(&self, orders: &Orders, side: Side) -> Option<Price> {
         self.half(side).best.map(|level| orders.levels[level].price)
     }
 
@@ -98,7 +78,7 @@ impl Book {
     /// If it already rests, or has no open quantity.
     pub fn rest(&mut self, orders: &mut Orders, slot: Slot) {
         let Order { side, price, open, level, .. } = orders[slot];
-        assert!(level.is_none() && open > 0, "order {slot:?} cannot rest: level {level:?}, open {open}");
+        assert!(level.is_none() && open.0 > 0, "order {slot:?} cannot rest: level {level:?}, {open:?}");
         let half = self.half_mut(side);
         half.orders += 1;
         match half.find(orders, side, price) {
@@ -126,9 +106,9 @@ impl Book {
     /// # Panics
     /// If the order does not rest or has less than `quantity` open.
     #[inline]
-    pub fn fill(&mut self, orders: &mut Orders, slot: Slot, quantity: i64) -> i64 {
+    pub fn fill(&mut self, orders: &mut Orders, slot: Slot, quantity: Quantity) -> Quantity {
         let open = orders.trade(slot, quantity);
-        if open == 0 {
+        if open == Quantity(0) {
             self.remove(orders, slot);
         }
         open
@@ -138,14 +118,14 @@ impl Book {
     ///
     /// # Panics
     /// If the order does not rest, or `open` is not between 1 and what is open now.
-    pub fn reduce(&mut self, orders: &mut Orders, slot: Slot, open: i64) {
+    pub fn reduce(&mut self, orders: &mut Orders, slot: Slot, open: Quantity) {
         debug_assert!(self.half(orders[slot].side).best.is_some());
         orders.shrink(slot, open);
     }
 
     /// The level at a price, if any order rests there.
     #[must_use]
-    pub fn level(&self, orders: &Orders, side: Side, price: i64) -> Option<Level> {
+    pub fn level(&self, orders: &Orders, side: Side, price: Price) -> Option<Level> {
         self.half(side).find(orders, side, price).map(|level| orders.levels[level].view())
     }
 
@@ -155,7 +135,7 @@ impl Book {
     }
 
     /// The orders at a price, first come first.
-    pub fn queue<'a>(&self, orders: &'a Orders, side: Side, price: i64) -> impl Iterator<Item = Slot> + 'a {
+    pub fn queue<'a>(&self, orders: &'a Orders, side: Side, price: Price) -> impl Iterator<Item = Slot> + 'a {
         let level = self.half(side).find(orders, side, price);
         let head = level.map(|level| orders.levels[level].head);
         std::iter::successors(head, |&slot| orders[slot].next)
@@ -169,16 +149,16 @@ impl Book {
     /// How much rests on `side` at `limit` or better (as an order with that limit against it sees it), counted from
     /// the best level until `enough` is reached.
     #[must_use]
-    pub fn available(&self, orders: &Orders, side: Side, limit: i64, enough: i64) -> i64 {
+    pub fn available(&self, orders: &Orders, side: Side, limit: Price, enough: Quantity) -> Quantity {
         let taker = side.opposite();
         let mut found = 0;
-        for level in self.levels(orders, side).take_while(|level| taker.accepts(limit, level.price)) {
-            found += level.open;
-            if found >= enough {
+        for level in self.levels(orders, side).take_while(|level| accepts(taker, limit, level.price)) {
+            found += level.open.0;
+            if found >= enough.0 {
                 break;
             }
         }
-        found
+        Quantity(found)
     }
 
     /// How many orders rest on a side.
@@ -213,7 +193,7 @@ impl Book {
 impl Half {
     /// The level of a price; joining the best one, the most usual case, does not ask the index.
     #[inline]
-    fn find(&self, orders: &Orders, side: Side, price: i64) -> Option<LevelId> {
+    fn find(&self, orders: &Orders, side: Side, price: Price) -> Option<LevelId> {
         let best = self.best?;
         if orders.levels[best].price == price {
             return Some(best);

@@ -7,9 +7,11 @@
 
 use std::ops::{Index, IndexMut};
 
+use rialto_protocol::{AccountId, InstrumentId, OrderId, ParticipantId, Price, Quantity, SessionId, Side};
+
 use super::arena::{Arena, Id};
 use super::index::Node;
-use super::{ORDERS_MAX, QUANTITY_MAX, Side};
+use super::{ORDERS_MAX, QUANTITY_MAX};
 
 /// Where an order is kept.
 pub type Slot = Id<Order>;
@@ -20,22 +22,22 @@ pub(super) type LevelId = Id<Queue>;
 #[repr(C, align(64))]
 pub struct Order {
     /// The exchange's number for it.
-    pub id: u64,
-    pub(super) price: i64,
-    pub(super) open: i64,
-    filled: i64,
+    pub id: OrderId,
+    pub(super) price: Price,
+    pub(super) open: Quantity,
+    filled: Quantity,
     pub(super) next: Option<Slot>,
     prev: Option<Slot>,
     pub(super) level: Option<LevelId>,
-    /// Whose book it belongs to.
-    pub instrument: u32,
-    /// For the exchange: whose money.
-    pub account: u32,
-    /// For the exchange: who is told.
-    pub session: u32,
-    /// For the exchange: whose orders must not meet this one.
-    pub owner: u32,
-    /// For the exchange.
+    /// In which book it rests.
+    pub instrument: InstrumentId,
+    /// Whose money it is. The book does not look at this and what follows.
+    pub account: AccountId,
+    /// Who is told.
+    pub session: SessionId,
+    /// Whose other orders it must not meet.
+    pub owner: ParticipantId,
+    /// Marks of the exchange's own.
     pub flags: u16,
     pub(super) side: Side,
 }
@@ -46,42 +48,42 @@ impl Order {
     /// An order that has not traded and does not rest.
     #[inline]
     #[must_use]
-    pub fn new(id: u64, instrument: u32, side: Side, price: i64, open: i64) -> Order {
+    pub fn new(id: OrderId, instrument: InstrumentId, side: Side, price: Price, open: Quantity) -> Order {
         Order {
             id,
             price,
             open,
-            filled: 0,
+            filled: Quantity(0),
             next: None,
             prev: None,
             level: None,
             instrument,
-            account: 0,
-            session: 0,
-            owner: 0,
+            account: AccountId::NONE,
+            session: SessionId::NONE,
+            owner: ParticipantId::NONE,
             flags: 0,
             side,
         }
     }
 
-    /// Its limit, in ticks.
+    /// Its limit.
     #[inline]
     #[must_use]
-    pub fn price(&self) -> i64 {
+    pub fn price(&self) -> Price {
         self.price
     }
 
-    /// What it still wants to trade, in lots.
+    /// What it still wants to trade.
     #[inline]
     #[must_use]
-    pub fn open(&self) -> i64 {
+    pub fn open(&self) -> Quantity {
         self.open
     }
 
-    /// What it has traded so far, in lots.
+    /// What it has traded so far.
     #[inline]
     #[must_use]
-    pub fn filled(&self) -> i64 {
+    pub fn filled(&self) -> Quantity {
         self.filled
     }
 
@@ -103,10 +105,10 @@ impl Order {
 /// What rests at one price of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// The price, in ticks.
-    pub price: i64,
-    /// Open quantity of all its orders, in lots.
-    pub open: i64,
+    /// The price.
+    pub price: Price,
+    /// Open quantity of all its orders.
+    pub open: Quantity,
     /// How many orders.
     pub orders: u32,
 }
@@ -114,7 +116,7 @@ pub struct Level {
 /// The orders of one price and side, first come first, and its neighbours. Never empty.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queue {
-    pub(super) price: i64,
+    pub(super) price: Price,
     open: i64,
     pub(super) head: Slot,
     tail: Slot,
@@ -126,16 +128,16 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn view(&self) -> Level {
-        Level { price: self.price, open: self.open, orders: self.orders }
+        Level { price: self.price, open: Quantity(self.open), orders: self.orders }
     }
 }
 
 /// A number that is smaller the better a price is on its side, so that both sides are searched alike.
 #[inline]
-pub(super) fn key(side: Side, price: i64) -> u64 {
+pub(super) fn key(side: Side, price: Price) -> u64 {
     match side {
-        Side::Buy => !price.cast_unsigned(),
-        Side::Sell => price.cast_unsigned(),
+        Side::Buy => !price.0.cast_unsigned(),
+        Side::Sell => price.0.cast_unsigned(),
     }
 }
 
@@ -155,10 +157,10 @@ impl Orders {
     #[must_use]
     pub fn new(orders_max: u32) -> Orders {
         assert!((1..=ORDERS_MAX).contains(&orders_max), "{orders_max} orders: not in 1..={ORDERS_MAX}");
-        let nobody = Order::new(0, 0, Side::Buy, 0, 0);
+        let nobody = Order::new(OrderId::NONE, InstrumentId::NONE, Side::Buy, Price(0), Quantity(0));
         let first = Id::new(1).expect("1 is not 0");
         let nowhere = Queue {
-            price: 0,
+            price: Price(0),
             open: 0,
             head: first,
             tail: first,
@@ -199,7 +201,7 @@ impl Orders {
     /// # Panics
     /// If it rests, and as [`Orders::insert`].
     #[inline]
-    pub fn amend(&mut self, slot: Slot, price: i64, open: i64) {
+    pub fn amend(&mut self, slot: Slot, price: Price, open: Quantity) {
         assert_terms(price, open);
         let order = &mut self[slot];
         assert!(!order.rests(), "order {slot:?} still rests");
@@ -212,12 +214,12 @@ impl Orders {
     /// # Panics
     /// If it rests, or has less than `quantity` open.
     #[inline]
-    pub fn take(&mut self, slot: Slot, quantity: i64) -> i64 {
+    pub fn take(&mut self, slot: Slot, quantity: Quantity) -> Quantity {
         let order = &mut self[slot];
         assert!(!order.rests(), "order {slot:?} still rests");
-        assert!(0 < quantity && quantity <= order.open, "{quantity} of {} open", order.open);
-        order.open -= quantity;
-        order.filled += quantity;
+        assert!(0 < quantity.0 && quantity <= order.open, "{quantity:?} of {:?} open", order.open);
+        order.open.0 -= quantity.0;
+        order.filled.0 += quantity.0;
         order.open
     }
 
@@ -247,7 +249,7 @@ impl Orders {
     /// Adds an order to the end of a level.
     #[inline]
     pub(super) fn join(&mut self, level: LevelId, slot: Slot) {
-        let open = self.slab[slot].open;
+        let open = self.slab[slot].open.0;
         let queue = &mut self.levels[level];
         let last = std::mem::replace(&mut queue.tail, slot);
         queue.open += open;
@@ -262,7 +264,7 @@ impl Orders {
     #[inline]
     pub(super) fn leave(&mut self, slot: Slot) -> Option<LevelId> {
         let order = &mut self.slab[slot];
-        let (next, prev, open) = (order.next.take(), order.prev.take(), order.open);
+        let (next, prev, open) = (order.next.take(), order.prev.take(), order.open.0);
         let level = order.level.take().expect("an order that leaves rests");
         let queue = &mut self.levels[level];
         queue.open -= open;
@@ -284,28 +286,29 @@ impl Orders {
 
     /// Counts a trade of a resting order and returns what stays open.
     #[inline]
-    pub(super) fn trade(&mut self, slot: Slot, quantity: i64) -> i64 {
+    pub(super) fn trade(&mut self, slot: Slot, quantity: Quantity) -> Quantity {
         let order = &mut self.slab[slot];
-        assert!(0 < quantity && quantity <= order.open, "{quantity} of {} open", order.open);
+        assert!(0 < quantity.0 && quantity <= order.open, "{quantity:?} of {:?} open", order.open);
         let level = order.level.expect("an order that trades as a maker rests");
-        order.open -= quantity;
-        order.filled += quantity;
-        self.levels[level].open -= quantity;
+        order.open.0 -= quantity.0;
+        order.filled.0 += quantity.0;
+        self.levels[level].open -= quantity.0;
         order.open
     }
 
-    pub(super) fn shrink(&mut self, slot: Slot, open: i64) {
+    pub(super) fn shrink(&mut self, slot: Slot, open: Quantity) {
         let order = &mut self.slab[slot];
-        assert!(0 < open && open <= order.open, "{} open cannot shrink to {open}", order.open);
+        assert!(0 < open.0 && open <= order.open, "{:?} open cannot shrink to {open:?}", order.open);
         let level = order.level.expect("an order that is reduced rests");
-        self.levels[level].open -= order.open - open;
+        self.levels[level].open -= order.open.0 - open.0;
         order.open = open;
     }
 
     /// A level of one order, without neighbours yet.
     pub(super) fn new_level(&mut self, slot: Slot) -> LevelId {
         let Order { price, open, side, .. } = self.slab[slot];
-        let queue = Queue { price, open, head: slot, tail: slot, better: None, worse: None, orders: 1, side };
+        let queue =
+            Queue { price, open: open.0, head: slot, tail: slot, better: None, worse: None, orders: 1, side };
         let level = self.levels.insert(queue).expect("there are as many levels as orders");
         self.slab[slot].level = Some(level);
         level
@@ -373,7 +376,7 @@ impl IndexMut<Slot> for Orders {
 }
 
 #[inline]
-fn assert_terms(price: i64, open: i64) {
-    assert!(price > 0, "price {price} is not positive");
-    assert!((0..=QUANTITY_MAX).contains(&open), "open quantity {open} is not in 0..={QUANTITY_MAX}");
+fn assert_terms(price: Price, open: Quantity) {
+    assert!(price.0 > 0, "{price:?} is not positive");
+    assert!((0..=QUANTITY_MAX.0).contains(&open.0), "{open:?} is not in 0 to {QUANTITY_MAX:?}");
 }

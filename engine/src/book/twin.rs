@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use super::{Book, Level, Order, Orders, QUANTITY_MAX, Side, Slot};
+use rialto_protocol::{InstrumentId, OrderId, Price, Quantity, Side};
+
+use super::{Book, Level, Order, Orders, QUANTITY_MAX, Slot, accepts};
 
 const BOOKS: usize = 3;
 const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
@@ -119,15 +121,18 @@ impl Pair {
         match step {
             Step::Rest { book, side, price, open } => {
                 self.ids += 1;
-                let instrument = u32::try_from(book).unwrap();
-                let slot = self.orders.insert(Order::new(self.ids, instrument, side, price, open)).unwrap();
+                let instrument = InstrumentId(u32::try_from(book).unwrap());
+                let slot = self
+                    .orders
+                    .insert(Order::new(OrderId(self.ids), instrument, side, Price(price), Quantity(open)))
+                    .unwrap();
                 self.books[book].rest(&mut self.orders, slot);
                 self.twins[book].rest(side, price, Resting { id: self.ids, open, filled: 0 });
                 self.resting.push(slot);
             }
             Step::Remove { pick } => {
                 let Some((at, slot, order)) = self.picked(pick) else { return };
-                self.books[order.instrument as usize].remove(&mut self.orders, slot);
+                self.books[order.instrument.0 as usize].remove(&mut self.orders, slot);
                 self.gone(at, slot);
                 self.change(&order, |resting| resting.open = 0);
             }
@@ -141,19 +146,19 @@ impl Pair {
             }
             Step::Reduce { pick, part } => {
                 let Some((_, slot, order)) = self.picked(pick) else { return };
-                let open = part_of(order.open(), part);
-                self.books[order.instrument as usize].reduce(&mut self.orders, slot, open);
+                let open = part_of(order.open().0, part);
+                self.books[order.instrument.0 as usize].reduce(&mut self.orders, slot, Quantity(open));
                 self.change(&order, |resting| resting.open = open);
             }
             Step::Requeue { pick, price, open } => {
                 let Some((_, slot, order)) = self.picked(pick) else { return };
-                let book = &mut self.books[order.instrument as usize];
+                let book = &mut self.books[order.instrument.0 as usize];
                 book.remove(&mut self.orders, slot);
-                self.orders.amend(slot, price, open);
+                self.orders.amend(slot, Price(price), Quantity(open));
                 book.rest(&mut self.orders, slot);
                 self.change(&order, |resting| resting.open = 0);
-                let resting = Resting { id: order.id, open, filled: order.filled() };
-                self.twins[order.instrument as usize].rest(order.side(), price, resting);
+                let resting = Resting { id: order.id.0, open, filled: order.filled().0 };
+                self.twins[order.instrument.0 as usize].rest(order.side(), price, resting);
             }
             Step::Available { book, side, limit, enough } => self.available(book, side, limit, enough),
         }
@@ -162,8 +167,8 @@ impl Pair {
     fn fill(&mut self, at: usize, part: u8) {
         let slot = self.resting[at];
         let order = self.orders[slot];
-        let quantity = part_of(order.open(), part);
-        let left = self.books[order.instrument as usize].fill(&mut self.orders, slot, quantity);
+        let quantity = part_of(order.open().0, part);
+        let left = self.books[order.instrument.0 as usize].fill(&mut self.orders, slot, Quantity(quantity)).0;
         assert_eq!(self.orders[slot].rests(), left > 0);
         if left == 0 {
             self.gone(at, slot);
@@ -182,15 +187,15 @@ impl Pair {
     }
 
     fn change<T>(&mut self, order: &Order, change: impl FnOnce(&mut Resting) -> T) -> T {
-        self.twins[order.instrument as usize].with(order.side(), order.price(), order.id, change)
+        self.twins[order.instrument.0 as usize].with(order.side(), order.price().0, order.id.0, change)
     }
 
     fn available(&self, book: usize, side: Side, limit: i64, enough: i64) {
         let all: i64 = (self.twins[book].side(side).iter())
-            .filter(|&(&price, _)| side.opposite().accepts(limit, price))
+            .filter(|&(&price, _)| accepts(side.opposite(), Price(limit), Price(price)))
             .flat_map(|(_, queue)| queue.iter().map(|resting| resting.open))
             .sum();
-        let found = self.books[book].available(&self.orders, side, limit, enough);
+        let found = self.books[book].available(&self.orders, side, Price(limit), Quantity(enough)).0;
         assert!(found == all || (found >= enough && found <= all), "{found} of {all}, {enough} asked");
     }
 
@@ -209,11 +214,11 @@ impl Pair {
     fn compare_side(&self, book: &Book, side: Side, twin: &[(i64, &VecDeque<Resting>)]) -> usize {
         let orders = &self.orders;
         let view = |slot: Slot| Resting {
-            id: orders[slot].id,
-            open: orders[slot].open(),
-            filled: orders[slot].filled(),
+            id: orders[slot].id.0,
+            open: orders[slot].open().0,
+            filled: orders[slot].filled().0,
         };
-        assert_eq!(book.best(orders, side), twin.first().map(|&(price, _)| price));
+        assert_eq!(book.best(orders, side), twin.first().map(|&(price, _)| Price(price)));
         assert_eq!(
             book.front(orders, side).map(view).as_ref(),
             twin.first().and_then(|(_, queue)| queue.front())
@@ -223,7 +228,8 @@ impl Pair {
         assert_eq!(book.levels_count(side) as usize, twin.len());
         for (level, &(price, queue)) in levels.iter().zip(twin) {
             let open = queue.iter().map(|resting| resting.open).sum();
-            let expected = Level { price, open, orders: u32::try_from(queue.len()).unwrap() };
+            let price = Price(price);
+            let expected = Level { price, open: Quantity(open), orders: u32::try_from(queue.len()).unwrap() };
             assert_eq!(*level, expected);
             assert_eq!(book.level(orders, side, price), Some(expected));
             assert!(book.queue(orders, side, price).map(view).eq(queue.iter().copied()));
@@ -248,7 +254,7 @@ fn price() -> impl Strategy<Value = i64> {
 }
 
 fn open() -> impl Strategy<Value = i64> {
-    prop_oneof![8 => 1..1000_i64, 1 => 1..=QUANTITY_MAX, 1 => Just(QUANTITY_MAX)]
+    prop_oneof![8 => 1..1000_i64, 1 => 1..=QUANTITY_MAX.0, 1 => Just(QUANTITY_MAX.0)]
 }
 
 fn side() -> impl Strategy<Value = Side> {

@@ -16,5 +16,6 @@ pub mod record;
 pub mod recover;
 pub mod segment;
 pub mod shared;
+pub mod storage;
 
 mod atomics;

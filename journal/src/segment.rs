@@ -308,9 +308,10 @@ fn read_header(
         match (SegmentHeader::from_page(&page, lineage), holding) {
             (Err(HeaderError::Damaged), _) => {}
             (Err(HeaderError::Foreign(why)), _) => return Err(JournalError::refused(path, why)),
-            (Ok(header), Some(first)) if first.is_begun() && header != first => {
+            (Ok(header), Some(first)) if header.is_begun() && first.is_begun() && header != first => {
                 return Err(JournalError::corrupt(path, "the two copies of its header differ"));
             }
+            (Ok(_), Some(first)) if first.is_begun() => {}
             (Ok(header), Some(_) | None) => holding = Some(header),
         }
     }

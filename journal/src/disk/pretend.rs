@@ -56,6 +56,8 @@ struct State {
     calls: u64,
     fail_at: Option<(u64, Failure)>,
     lying: bool,
+    /// States before each write and each sync, once asked for.
+    history: Option<Vec<State>>,
     random: Random,
     directories: BTreeMap<PathBuf, Directory>,
     files: Vec<Content>,
@@ -132,6 +134,23 @@ impl PretendDisk {
         self.state().lying = true;
     }
 
+    /// From now on keeps the state of the disk before each write and each sync.
+    pub fn keep_history(&self) {
+        self.state().history = Some(Vec::new());
+    }
+
+    /// The disks that were kept, oldest first: each as it was before a write or a sync.
+    pub fn history(&self) -> Vec<PretendDisk> {
+        let state = self.state();
+        let kept = state.history.iter().flatten().cloned();
+        kept.map(|state| PretendDisk { state: Arc::new(Mutex::new(state)) }).collect()
+    }
+
+    /// How many disks were kept.
+    pub fn history_len(&self) -> usize {
+        self.state().history.as_ref().map_or(0, Vec::len)
+    }
+
     /// Sectors written and not synced, over all files.
     pub fn unsynced_sectors(&self) -> usize {
         self.state().files.iter().map(|file| file.unsynced.len()).sum()
@@ -181,6 +200,15 @@ impl State {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Counts a call that changes what is safe, and keeps the state before it.
+    fn changing_call(&mut self) -> Result<(), Failure> {
+        if let Some(mut history) = self.history.take() {
+            history.push(self.clone());
+            self.history = Some(history);
+        }
+        self.call()
     }
 
     fn directory(&mut self, path: &Path) -> io::Result<&mut Directory> {
@@ -373,7 +401,7 @@ impl Disk for PretendDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.call()?;
+        state.changing_call()?;
         let ((from_parent, from_name), (to_parent, to_name)) = (split(from)?, split(to)?);
         if from_parent != to_parent {
             return Err(io::ErrorKind::CrossesDevices.into());
@@ -389,7 +417,7 @@ impl Disk for PretendDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.call()?;
+        state.changing_call()?;
         let (parent, name) = split(path)?;
         let directory = state.directory(parent)?;
         if directory.names.remove(name).is_none() {
@@ -401,7 +429,7 @@ impl Disk for PretendDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.call()?;
+        state.changing_call()?;
         let lying = state.lying;
         let directory = state.directory(path)?;
         if !lying {
@@ -443,7 +471,7 @@ impl DiskFile for PretendFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         assert!(self.access != Access::Read, "a write to a file that was opened for reading");
         let mut state = self.disk.state();
-        let outcome = state.call();
+        let outcome = state.changing_call();
         let written = match outcome {
             Ok(()) => bytes.len(),
             Err(_) => state.random.below(bytes.len() + 1),
@@ -464,7 +492,7 @@ impl DiskFile for PretendFile {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.state();
-        let outcome = state.call();
+        let outcome = state.changing_call();
         let State { random, files, lying, .. } = &mut *state;
         match outcome {
             Ok(()) if *lying => {}

@@ -81,8 +81,7 @@ impl Supply {
 
     /// Does a little of what is missing.
     pub fn step(&mut self) -> Result<Supplied, JournalError> {
-        if let Some((path, mut file)) = self.unsynced.pop_front() {
-            file.sync().during("sync", &path)?;
+        if self.sync_one()? {
             return Ok(Supplied::Worked);
         }
         if let Some(making) = self.making.take() {
@@ -120,6 +119,18 @@ impl Supply {
     /// Takes a full file to sync it in one of the next steps.
     pub(super) fn sync_later(&mut self, path: PathBuf, file: Box<dyn DiskFile>) {
         self.unsynced.push_back((path, file));
+    }
+
+    /// Syncs all files taken so.
+    pub(super) fn sync_full(&mut self) -> Result<(), JournalError> {
+        while self.sync_one()? {}
+        Ok(())
+    }
+
+    fn sync_one(&mut self) -> Result<bool, JournalError> {
+        let Some((path, mut file)) = self.unsynced.pop_front() else { return Ok(false) };
+        file.sync().during("sync", &path)?;
+        Ok(true)
     }
 
     fn start(&mut self) -> Result<Making, JournalError> {
@@ -173,6 +184,8 @@ impl Supply {
     pub(super) fn rewrite(&self, from: &Segment, to: &Segment) -> Result<(), JournalError> {
         let temporary = from.path.with_extension("tmp");
         self.disk.rename(&from.path, &temporary).during("rename", &from.path)?;
+        // Or else a power cut could leave the old name with the new header.
+        self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
         let mut file = self.disk.open(&temporary, Access::Plain).during("open", &temporary)?;
         write_header(&mut *file, 0, to)?;
         write_header(&mut *file, 1, to)?;

@@ -36,7 +36,7 @@ impl SegmentWriter {
     ) -> Result<Self, JournalError> {
         let current = match current.filter(|segment| next_page < segment.header.end_page()) {
             Some(segment) => {
-                let file = disk.open(&segment.path, Access::Pages).during("open", &segment.path)?;
+                let file = disk.open(&segment.path, access(log)).during("open", &segment.path)?;
                 Some(Current { segment, file })
             }
             None => None,
@@ -55,15 +55,19 @@ impl SegmentWriter {
         &self.supply
     }
 
-    /// Writes sealed pages from [`Self::next_page`] on; durable after [`Self::sync`].
-    pub fn append(&mut self, pages: &[u8]) -> Result<(), JournalError> {
+    /// Writes sealed pages from [`Self::next_page`] on; durable after [`Self::sync`]. True if a new file was begun.
+    pub fn append(&mut self, pages: &[u8]) -> Result<bool, JournalError> {
         assert!(pages.len().is_multiple_of(PAGE_BYTES), "whole pages are appended");
         let mut rest = pages;
+        let mut has_begun = false;
         while let Some(first) = rest.first_chunk::<PAGE_BYTES>() {
             let next_page = self.next_page;
             let current = match &mut self.current {
                 Some(current) if next_page < current.segment.header.end_page() => current,
-                Some(_) | None => self.begin(first)?,
+                Some(_) | None => {
+                    has_begun = true;
+                    self.begin(first)?
+                }
             };
             let header = &current.segment.header;
             let count = pages_in(rest).min(header.end_page() - next_page);
@@ -73,7 +77,7 @@ impl SegmentWriter {
             self.next_page += count;
             rest = later;
         }
-        Ok(())
+        Ok(has_begun)
     }
 
     /// Makes all appended pages durable (of a log of events: those of the file that is being written).
@@ -82,6 +86,12 @@ impl SegmentWriter {
             Some(Current { segment, file }) => file.sync().during("sync", &segment.path),
             None => Ok(()),
         }
+    }
+
+    /// Makes all pages durable, also those of files of events that are full.
+    pub fn sync_all(&mut self) -> Result<(), JournalError> {
+        lock(&self.supply).sync_full()?;
+        self.sync()
     }
 
     /// Goes on to the next file: what the last one has is made durable first, or for events by the supply's thread.
@@ -108,13 +118,21 @@ impl SegmentWriter {
             supply.rewrite(&prepared, &begun)?;
         }
         drop(supply);
-        let mut file = self.disk.open(&begun.path, Access::Pages).during("open", &begun.path)?;
+        let mut file = self.disk.open(&begun.path, access(self.log)).during("open", &begun.path)?;
         write_header(&mut *file, HEADER_PAGES - 1, &begun)?;
         if self.log == Log::Commands {
             file.sync().during("sync", &begun.path)?;
         }
         write_header(&mut *file, 0, &begun)?;
         Ok(self.current.insert(Current { segment: begun, file }))
+    }
+}
+
+/// Events are not synced one by one, so the page cache is the place for them.
+const fn access(log: Log) -> Access {
+    match log {
+        Log::Commands => Access::Pages,
+        Log::Events => Access::Plain,
     }
 }
 

@@ -14,8 +14,10 @@ pub mod position;
 pub mod reader;
 pub mod record;
 pub mod recover;
+pub mod retention;
 pub mod segment;
 pub mod shared;
+pub mod snapshot;
 pub mod storage;
 
 mod atomics;

@@ -23,6 +23,7 @@ use crate::error::{During, JournalError};
 use crate::layout::{PAGE_BYTES, Page};
 use crate::log::LogRing;
 use crate::meta::MetaFile;
+use crate::page::PageHeader;
 use crate::segment::reader::{SegmentReader, blank};
 use crate::segment::supply::Supply;
 use crate::segment::writer::SegmentWriter;
@@ -42,6 +43,8 @@ pub struct Start {
     pub segment_bytes: u64,
     /// Where to read from: a snapshot's base, or genesis.
     pub base: Base,
+    /// The log goes at least up to here: a snapshot's sequence, or 0.
+    pub known_seq: u64,
     /// The epoch in force; new segments are named after it until their first page says better.
     pub epoch: u32,
 }
@@ -116,6 +119,11 @@ pub fn recover(
         Some(ring) => ring_pages(start, meta, ring, &scan)?,
         None => None,
     };
+    let last_seq = pages.iter().flatten().last().map_or(scan.last_seq(), last_seq_of);
+    if last_seq < start.known_seq {
+        let why = format!("it ends with {last_seq}, and a snapshot has {}", start.known_seq);
+        return Err(JournalError::corrupt(&commands, why));
+    }
     let torn = cut_tail(start, meta, &segments, (&scan, pages.is_some()))?;
     sync_written(start, &segments, (meta.get().durable_page, scan.end.page_no))?;
     let mut writer = open_writer(start, lineage, segments, scan.end.page_no)?;
@@ -141,6 +149,11 @@ fn evict(start: &Start, segments: &[Segment]) -> Result<(), JournalError> {
         file.evict().during("evict", path)?;
     }
     Ok(())
+}
+
+fn last_seq_of(page: &Page) -> u64 {
+    let header = PageHeader::read(page);
+    header.first_seq + u64::from(header.n_records) - 1
 }
 
 fn ring_pages(

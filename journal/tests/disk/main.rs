@@ -5,3 +5,5 @@
 mod crash;
 mod failure;
 mod node;
+mod real;
+mod snapshot;

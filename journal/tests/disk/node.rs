@@ -10,7 +10,8 @@ use rialto_journal::error::JournalError;
 use rialto_journal::layout::PAGE_BYTES;
 use rialto_journal::log::{LogRing, LogShape, LogStart, Writer};
 use rialto_journal::meta::{META_NAME, MetaFile, NodeMeta};
-use rialto_journal::page::PageView;
+use rialto_journal::page::{PageView, genesis_chain};
+use rialto_journal::position::Position;
 use rialto_journal::record;
 use rialto_journal::recover::events::open_events;
 use rialto_journal::recover::scan::Base;
@@ -18,6 +19,7 @@ use rialto_journal::recover::{Recovered, Start, recover};
 use rialto_journal::segment::reader::{SegmentReader, Slot};
 use rialto_journal::segment::{Lineage, Log};
 use rialto_journal::shared::Kind;
+use rialto_journal::snapshot::{SnapshotHead, SnapshotPoint};
 use rialto_journal::storage::{Stepped, Storage, StorageStart};
 
 pub(crate) const CLUSTER: [u8; 16] = *b"cluster of tests";
@@ -54,6 +56,7 @@ pub(crate) struct Node {
     pub(crate) events: Writer,
     pub(crate) cursors: Arc<Cursors>,
     pub(crate) storage: Storage,
+    pub(crate) meta: Arc<Mutex<MetaFile>>,
     /// The life in which each command was written, by its sequence less 1.
     pub(crate) lives: Vec<u32>,
     pub(crate) life: u32,
@@ -76,11 +79,13 @@ pub(crate) struct Begin<'a> {
     /// The life in which each earlier command was written, as far as is known.
     pub(crate) lives: &'a [u32],
     pub(crate) ring: Option<&'a LogRing>,
+    /// The snapshot to start from.
+    pub(crate) snapshot: Option<&'a SnapshotHead>,
 }
 
 impl<'a> Begin<'a> {
     pub(crate) fn new(dir: &'a Path, policy: Policy, life: u32) -> Self {
-        Begin { dir, policy, life, lives: &[], ring: None }
+        Begin { dir, policy, life, lives: &[], ring: None, snapshot: None }
     }
 }
 
@@ -92,18 +97,21 @@ impl Node {
         } else {
             MetaFile::create(disk, begin.dir, NodeMeta::new(CLUSTER, "test", "n1"))?
         };
+        let point = begin.snapshot.map(|head| &head.point);
         let start = Start {
             disk: Arc::clone(disk),
             dir: begin.dir.to_owned(),
             state_machine: 1,
             segment_bytes: SEGMENT_BYTES,
-            base: Base::genesis(&CLUSTER),
+            base: point.map_or(Base::genesis(&CLUSTER), |point| point.base),
+            known_seq: point.map_or(0, |point| point.seq),
             epoch: begin.life,
         };
         let recovered = recover(&start, &mut meta, begin.ring)?;
         let Recovered { scan, end, from_ring, writer, .. } = recovered;
         let found = Found { last_seq: end.first_seq - 1, from_ring, torn_bytes: scan.torn_bytes() };
-        let events_writer = open_events(&start, &meta, 0)?;
+        let event_at = point.map_or(Position::FIRST, |point| Position::new(point.event_at));
+        let events_writer = open_events(&start, &meta, event_at.page())?;
         meta.update(|meta| {
             meta.generation += 1;
             meta.ring = Some(format!("ring-{}", meta.generation));
@@ -111,27 +119,32 @@ impl Node {
         let shape = |kind| LogShape { kind, pages: RING_PAGES };
         let at = LogStart::at_page(end.page_no, begin.life);
         let commands = LogRing::anonymous(shape(Kind::Commands), &at).unwrap();
-        let events = LogRing::anonymous(shape(Kind::Events), &LogStart::EMPTY).unwrap();
+        let mut event_page = [0; PAGE_BYTES];
+        let kept = point.map_or(&[][..], |point| &point.event_page);
+        event_page[..kept.len()].copy_from_slice(kept);
+        let at = LogStart { end: event_at, page: Some(&event_page), epoch: 0 };
+        let events = LogRing::anonymous(shape(Kind::Events), &at).unwrap();
         let cursors = Arc::new(Cursors::anonymous(begin.policy, found.last_seq).unwrap());
+        let meta = Arc::new(Mutex::new(meta));
         let storage = Storage::new(StorageStart {
             commands: (Arc::clone(commands.ring()), writer),
             base: end,
             events: (Arc::clone(events.ring()), events_writer),
-            event_hash: rialto_journal::page::genesis_chain(&CLUSTER),
+            event_hash: point.map_or(genesis_chain(&CLUSTER), |point| point.event_hash),
             cursors: Arc::clone(&cursors),
-            meta: Arc::new(Mutex::new(meta)),
+            meta: Arc::clone(&meta),
         });
         let mut lives = begin.lives.to_vec();
         lives.truncate(usize::try_from(found.last_seq).unwrap());
         let life = begin.life;
-        let mut node = Node { commands, events, cursors, storage, lives, life, found };
-        node.replay();
+        let mut node = Node { commands, events, cursors, storage, meta, lives, life, found };
+        node.replay(point.map_or(0, |point| point.seq));
         Ok(node)
     }
 
     /// Makes the events of what was recovered again.
-    fn replay(&mut self) {
-        for (sequence, life) in (1..).zip(self.lives.clone()) {
+    fn replay(&mut self, after: u64) {
+        for (sequence, life) in (1..).zip(self.lives.clone()).skip(usize::try_from(after).unwrap()) {
             self.add_events(sequence, life);
             self.events.publish();
             while self.events.room() < 2 && self.storage.step() != Stepped::Failed {}
@@ -168,6 +181,27 @@ impl Node {
         self.commands.publish();
     }
 
+    /// Where both logs stand, once everything is stored.
+    pub(crate) fn snapshot_point(&mut self, disk: &Arc<dyn Disk>, dir: &Path) -> SnapshotPoint {
+        self.close_page();
+        while self.storage.step() != Stepped::Idle {}
+        let lineage = Lineage { log: Log::Commands, cluster_id: CLUSTER, state_machine: 1 };
+        let reader = SegmentReader::new(disk, &dir.join("commands"), lineage);
+        let end = self.events.end();
+        let mut page = [0; PAGE_BYTES];
+        let has_page = self.events.ring().copy_open_page(&mut page).unwrap();
+        SnapshotPoint {
+            seq: self.cursors.published(),
+            command_at: Position::page_start(self.storage.durable_page()).get(),
+            base: reader.base_behind(self.storage.durable_page() - 1).unwrap().unwrap(),
+            event_at: end.get(),
+            event_page: if has_page { page[..end.offset()].to_vec() } else { Vec::new() },
+            event_hash: self.storage.event_hashes().at(end.page()).unwrap(),
+            state_machine: 1,
+            epoch_table: Vec::new(),
+        }
+    }
+
     /// The last command that a client was told of.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.cursors.released()
@@ -202,8 +236,13 @@ pub(crate) fn check(
     let lineage = Lineage { log: Log::Commands, cluster_id: CLUSTER, state_machine: 1 };
     let reader = SegmentReader::new(disk, &dir.join("commands"), lineage);
     let mut page = [0; PAGE_BYTES];
+    let first = reader.range().map_err(|error| Fault::Refused(error.to_string()))?.start;
     let mut sequence = 0;
-    for page_no in 0.. {
+    if first > 0 {
+        assert_eq!(reader.read(first, &mut page).unwrap(), Slot::Good);
+        sequence = PageView::parse(&page).unwrap().header().first_seq - 1;
+    }
+    for page_no in first.. {
         match reader.read(page_no, &mut page) {
             Ok(Slot::Good) => {}
             Ok(Slot::Blank | Slot::NoFile) => break,

@@ -1,0 +1,286 @@
+//! Snapshots: the exchange's state at one sequence, in a file that is believed only after it was read back.
+//!
+//! ```text
+//! s-<sequence, 16 hex digits>.snap:  | head, a frame of `codec` | body |
+//! ```
+//!
+//! The body is opaque. The head has its BLAKE3 (the *state hash*) and a CRC-32C for each MiB of it, and all that a
+//! start needs to go on from there. Written as `*.tmp`, synced, evicted from the cache, read back, renamed. Before that
+//! both logs are synced as far as the snapshot goes, so that a journal never ends before its snapshot.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, FRAME_HEAD_BYTES, Framed};
+use crate::disk::{Access, Disk, DiskFile, count, index};
+use crate::error::{During, JournalError};
+use crate::layout::{ClusterId, PAGE_HEADER_BYTES};
+use crate::meta::MetaFile;
+use crate::page::Chain;
+use crate::position::Position;
+use crate::recover::scan::Base;
+use crate::segment::reader::{SegmentReader, Slot, blank};
+use crate::segment::{Lineage, Log, has_extension, list};
+
+/// Bytes of the body under one checksum.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Snapshots kept: the newest, and one to fall back on.
+pub const KEPT: usize = 2;
+
+/// Where in both logs a snapshot stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPoint {
+    /// The last command that the state has applied.
+    pub seq: u64,
+    /// The position behind that command.
+    pub command_at: u64,
+    /// A page of the command log at or before `command_at`, from which a start reads on.
+    pub base: Base,
+    /// The position behind the last event of that command.
+    pub event_at: u64,
+    /// The event page that `event_at` is in, up to there; empty if it has no event yet.
+    pub event_page: Vec<u8>,
+    /// The running hash of the full event pages before that one.
+    pub event_hash: Chain,
+    /// The version of the commands' meaning that wrote the body.
+    pub state_machine: u32,
+    /// The epochs so far, in the words of whoever keeps them.
+    pub epoch_table: Vec<u8>,
+}
+
+/// The head of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotHead {
+    /// Whose state.
+    pub cluster_id: ClusterId,
+    /// Where it stands.
+    pub point: SnapshotPoint,
+    /// BLAKE3 of the body.
+    pub state_hash: [u8; 32],
+    /// Bytes of the body.
+    pub body_bytes: u64,
+    chunk_crcs: Vec<u32>,
+}
+
+impl Framed for SnapshotHead {
+    const MAGIC: [u8; 8] = *b"RIALTOSN";
+    const VERSION: u32 = 1;
+}
+
+/// A snapshot that was read and is right in every byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What the file says of itself.
+    pub head: SnapshotHead,
+    /// The state.
+    pub body: Vec<u8>,
+}
+
+/// What loading found.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The newest snapshot that is right.
+    pub snapshot: Option<Snapshot>,
+    /// Newer ones that are not, and why.
+    pub refused: Vec<JournalError>,
+}
+
+/// The snapshots of a node.
+#[derive(Debug, Clone)]
+pub struct Snapshots {
+    disk: Arc<dyn Disk>,
+    node_dir: PathBuf,
+    dir: PathBuf,
+    cluster_id: ClusterId,
+}
+
+impl Snapshots {
+    /// The snapshots in a node's directory.
+    pub fn new(disk: &Arc<dyn Disk>, node_dir: &Path, cluster_id: ClusterId) -> Self {
+        let dir = node_dir.join("snapshots");
+        Snapshots { disk: Arc::clone(disk), node_dir: node_dir.to_owned(), dir, cluster_id }
+    }
+
+    /// Writes a snapshot, reads it back, and notes in `node.meta` that it is right. Older ones than [`KEPT`] go.
+    pub fn write(
+        &self,
+        point: &SnapshotPoint,
+        body: &[u8],
+        meta: &Mutex<MetaFile>,
+    ) -> Result<SnapshotHead, JournalError> {
+        self.sync_logs(point)?;
+        let head = SnapshotHead {
+            cluster_id: self.cluster_id,
+            point: point.clone(),
+            state_hash: *blake3::hash(body).as_bytes(),
+            body_bytes: count(body.len()),
+            chunk_crcs: body.chunks(CHUNK_BYTES).map(crc32c::crc32c).collect(),
+        };
+        let path = self.path(point.seq);
+        let temporary = path.with_extension("tmp");
+        self.remove_unfinished()?;
+        let mut file = self.disk.create(&temporary).during("create", &temporary)?;
+        let frame = codec::encode(&head);
+        file.write_at(0, &frame).during("write", &temporary)?;
+        for (n, chunk) in body.chunks(CHUNK_BYTES).enumerate() {
+            let offset = count(frame.len() + n * CHUNK_BYTES);
+            file.write_at(offset, chunk).during("write", &temporary)?;
+        }
+        file.sync().during("sync", &temporary)?;
+        file.evict().during("evict", &temporary)?;
+        drop(file);
+        self.read(&temporary)?;
+        self.disk.rename(&temporary, &path).during("rename", &temporary)?;
+        self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
+        let mut meta = meta.lock().unwrap_or_else(PoisonError::into_inner);
+        meta.update(|meta| meta.verified_snapshot = Some(point.seq))?;
+        drop(meta);
+        self.remove_older()?;
+        Ok(head)
+    }
+
+    /// Loads the newest snapshot that is right in every byte.
+    pub fn load_newest(&self) -> Result<Loaded, JournalError> {
+        let mut loaded = Loaded::default();
+        for seq in self.sequences()?.into_iter().rev() {
+            match self.read(&self.path(seq)) {
+                Ok(snapshot) => {
+                    loaded.snapshot = Some(snapshot);
+                    break;
+                }
+                Err(error) => loaded.refused.push(error),
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// The sequences of the snapshots that are there, right or not, oldest first.
+    pub fn sequences(&self) -> Result<Vec<u64>, JournalError> {
+        let names = self.disk.list(&self.dir).during("list", &self.dir)?;
+        let sequence = |name: &String| {
+            let digits = name.strip_prefix("s-")?.strip_suffix(".snap")?;
+            u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 16)
+        };
+        Ok(names.iter().filter_map(sequence).collect())
+    }
+
+    /// Reads the snapshot of this sequence, and all of it: right or the reason why not.
+    pub fn verify(&self, seq: u64) -> Result<SnapshotHead, JournalError> {
+        Ok(self.read(&self.path(seq))?.head)
+    }
+
+    /// The heads of all snapshots that are right, oldest first.
+    pub fn verified(&self) -> Result<Vec<SnapshotHead>, JournalError> {
+        Ok(self.sequences()?.into_iter().filter_map(|seq| self.verify(seq).ok()).collect())
+    }
+
+    /// Removes the snapshots of commands behind `seq`, which are to be cut off.
+    pub fn remove_after(&self, seq: u64) -> Result<(), JournalError> {
+        for later in self.sequences()?.into_iter().filter(|later| *later > seq) {
+            let path = self.path(later);
+            self.disk.remove(&path).during("remove", &path)?;
+        }
+        self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)
+    }
+
+    fn path(&self, seq: u64) -> PathBuf {
+        self.dir.join(format!("s-{seq:016x}.snap"))
+    }
+
+    fn read(&self, path: &Path) -> Result<Snapshot, JournalError> {
+        let file = self.disk.open(path, Access::Read).during("open", path)?;
+        let bytes = file.bytes().during("read the size of", path)?;
+        let head = read_head(&*file, bytes, path)?;
+        let corrupt = |why: &str| JournalError::corrupt(path, why);
+        if head.0.cluster_id != self.cluster_id {
+            return Err(JournalError::refused(path, "it is of another cluster"));
+        }
+        let (head, offset) = head;
+        if offset + head.body_bytes != bytes {
+            return Err(corrupt("its length is not the one it was written with"));
+        }
+        let mut body = vec![0; index(head.body_bytes)];
+        for (n, chunk) in body.chunks_mut(CHUNK_BYTES).enumerate() {
+            file.read_at(offset + count(n * CHUNK_BYTES), chunk).during("read", path)?;
+            if head.chunk_crcs.get(n) != Some(&crc32c::crc32c(chunk)) {
+                return Err(corrupt(&format!("MiB {n} of its body has changed")));
+            }
+        }
+        if *blake3::hash(&body).as_bytes() != head.state_hash {
+            return Err(corrupt("its body has another hash than it was written with"));
+        }
+        Ok(Snapshot { head, body })
+    }
+
+    /// Sees that both logs are on disk as far as the snapshot goes.
+    fn sync_logs(&self, point: &SnapshotPoint) -> Result<(), JournalError> {
+        let logs = [(Log::Commands, point.command_at), (Log::Events, point.event_at)];
+        for (log, at) in logs {
+            let dir = self.node_dir.join(log.directory());
+            let lineage = Lineage { log, cluster_id: self.cluster_id, state_machine: point.state_machine };
+            let at = Position::new(at);
+            // The page that an event position is in is kept in the snapshot; one of a command position must be closed.
+            let is_needed = log == Log::Commands && at.offset() > PAGE_HEADER_BYTES;
+            let pages = at.page() + u64::from(is_needed);
+            let mut page = blank();
+            let reader = SegmentReader::new(&self.disk, &dir, lineage);
+            if pages > 0 && reader.read(pages - 1, &mut page)? != Slot::Good {
+                return Err(JournalError::refused(&dir, format!("page {} is not stored yet", pages - 1)));
+            }
+            for segment in list(&self.disk, &dir, &lineage)?.segments {
+                if segment.header.is_begun() && segment.header.first_page < pages {
+                    let opened = self.disk.open(&segment.path, Access::Plain);
+                    let mut file = opened.during("open", &segment.path)?;
+                    file.sync().during("sync", &segment.path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_unfinished(&self) -> Result<(), JournalError> {
+        let names = self.disk.list(&self.dir).during("list", &self.dir)?;
+        for name in names.iter().filter(|name| has_extension(name, "tmp")) {
+            let path = self.dir.join(name);
+            self.disk.remove(&path).during("remove", &path)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is older than the newest [`KEPT`] that are right.
+    fn remove_older(&self) -> Result<(), JournalError> {
+        let mut right = 0;
+        for seq in self.sequences()?.into_iter().rev() {
+            if right < KEPT {
+                right += usize::from(self.verify(seq).is_ok());
+            } else {
+                let path = self.path(seq);
+                self.disk.remove(&path).during("remove", &path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The head and its length in the file.
+fn read_head(file: &dyn DiskFile, bytes: u64, path: &Path) -> Result<(SnapshotHead, u64), JournalError> {
+    let damaged = |error: codec::FrameError| match error {
+        codec::FrameError::Version { .. } => JournalError::refused(path, error.to_string()),
+        codec::FrameError::Magic(_)
+        | codec::FrameError::Length(_)
+        | codec::FrameError::Checksum
+        | codec::FrameError::Content(_) => JournalError::corrupt(path, error.to_string()),
+    };
+    let mut frame = vec![0; FRAME_HEAD_BYTES.min(index(bytes))];
+    file.read_at(0, &mut frame).during("read", path)?;
+    let (frame_bytes, _) = codec::frame_bytes::<SnapshotHead>(&frame).map_err(damaged)?;
+    if count(frame_bytes) > bytes {
+        return Err(damaged(codec::FrameError::Length(index(bytes))));
+    }
+    frame.resize(frame_bytes, 0);
+    file.read_at(0, &mut frame).during("read", path)?;
+    let (head, frame_bytes) = codec::decode(&frame).map_err(damaged)?;
+    Ok((head, count(frame_bytes)))
+}

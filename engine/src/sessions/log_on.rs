@@ -25,14 +25,6 @@ pub enum LogOnAnswer {
     },
 }
 
-/// How the number of a log-on stands to the expected one.
-enum Turn {
-    Equal,
-    High,
-    /// Turned away in these words.
-    No(String),
-}
-
 impl Sessions {
     /// Decides a log-on of the header's session under the header's number (0 = the expected one). `welcome` is the text
     /// of the answer.
@@ -73,16 +65,17 @@ impl SessionState {
             return refused("the session's numbers are used up: it needs a reset");
         }
         let expected = self.next_inbound;
-        let turn = self.turn(number, log_on.next_expected);
-        if matches!(turn, Turn::Equal) {
+        let wrong = low(number, expected).or_else(|| self.not_to_be_had(log_on.next_expected));
+        // A message under the expected number is used up whatever it comes to.
+        if number == expected || !number.is_some() {
             self.next_inbound.0 += 1;
         }
-        if let Turn::No(words) = turn {
+        if let Some(words) = wrong {
             let logout = text_notice(NoticeKind::Logout, Note::clipped(&words));
             return LogOnAnswer::TurnedAway(self.told(Link::of(log_on), notice_flag::CLOSE, logout));
         }
         self.enter(log_on);
-        let resend_request = matches!(turn, Turn::High).then(|| {
+        let resend_request = (number > expected).then(|| {
             let missing = Notice { ref_seq: expected.0, ..notice(NoticeKind::ResendRequest) };
             self.told(Link::of(log_on), 0, missing)
         });
@@ -92,24 +85,16 @@ impl SessionState {
         }
     }
 
-    fn turn(&self, number: SessionSeq, next_expected: u32) -> Turn {
-        let expected = self.next_inbound;
-        if number.is_some() && number < expected {
-            return Turn::No(format!("MsgSeqNum too low, expecting {expected} but received {number}"));
+    /// What is wrong with the number (789, 0 = not given) from which the member wants our messages.
+    fn not_to_be_had(&self, next_expected: u32) -> Option<String> {
+        let (kept, next) = (self.first_kept, self.next_outbound);
+        if next_expected > next.0 {
+            Some(format!("NextExpectedMsgSeqNum {next_expected} is above the next number, {next}"))
+        } else if next_expected != 0 && next_expected < kept.0 {
+            Some(format!("NextExpectedMsgSeqNum {next_expected} is older than what is kept, from {kept}"))
+        } else {
+            None
         }
-        if next_expected > self.next_outbound.0 {
-            return Turn::No(format!(
-                "NextExpectedMsgSeqNum {next_expected} is above the next number, {}",
-                self.next_outbound
-            ));
-        }
-        if next_expected != 0 && next_expected < self.first_kept.0 {
-            return Turn::No(format!(
-                "NextExpectedMsgSeqNum {next_expected} is older than what is kept, from {}",
-                self.first_kept
-            ));
-        }
-        if number > expected { Turn::High } else { Turn::Equal }
     }
 
     fn log_on_with_reset(&mut self, number: SessionSeq, log_on: &LogOn, welcome: Note) -> LogOnAnswer {
@@ -135,4 +120,9 @@ impl SessionState {
 
 fn refused(words: &str) -> LogOnAnswer {
     LogOnAnswer::Refused(Note::clipped(words))
+}
+
+fn low(number: SessionSeq, expected: SessionSeq) -> Option<String> {
+    (number.is_some() && number < expected)
+        .then(|| format!("MsgSeqNum too low, expecting {expected} but received {number}"))
 }

@@ -1,0 +1,485 @@
+//! How a node starts: lock, recover, replay, open an epoch. What comes out is a matcher that has not run yet, and the
+//! storage that keeps what it writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use rialto_engine::clock::{Clock, WallClock};
+use rialto_engine::exchange::Exchange;
+use rialto_engine::matcher::{COMMAND_PAGES_FREE_MIN, EVENT_PAGES_FREE_MIN, Matcher, Parts};
+use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_engine::replay::Replay;
+use rialto_journal::cursor::{Cursors, Policy};
+use rialto_journal::disk::real::{Backend, RealDisk};
+use rialto_journal::disk::{Disk, Durability, durability_of};
+use rialto_journal::log::{LogRing, LogShape, LogStart, Writer};
+use rialto_journal::meta::{MetaFile, NodeLock, NodeMeta, boot_id, new_cluster_id};
+use rialto_journal::page::Chain;
+use rialto_journal::position::Position;
+use rialto_journal::reader::LogReader;
+use rialto_journal::recover::events::open_events;
+use rialto_journal::recover::ring::{self, RingFound};
+use rialto_journal::recover::scan::Base;
+use rialto_journal::recover::{Recovered, Start, recover};
+use rialto_journal::segment::Log;
+use rialto_journal::segment::reader::SegmentReader;
+use rialto_journal::shared::{Identity, Kind};
+use rialto_journal::snapshot::{Snapshot, Snapshots};
+use rialto_journal::storage::{Storage, StorageStart, Stepped};
+use rialto_protocol::command::EpochOpened;
+use rialto_protocol::reference::{Author, Operation};
+use rialto_protocol::{Command, Epoch, Name, Note, Sequence, SessionId, SessionSeq, Timestamp};
+use rialto_shmring::Doorbell;
+
+use super::note::PanicNote;
+use crate::failure::{Code, failure};
+
+/// What a node is to be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Where shared memory is.
+    pub shm_dir: PathBuf,
+    /// Its name.
+    pub node: String,
+    /// Its cluster's name.
+    pub cluster: String,
+    /// The ack policy that it starts with.
+    pub policy: Policy,
+    /// How pages are written.
+    pub backend: Backend,
+    /// Accept a disk policy on a file system that cannot keep it.
+    pub accept_volatile: bool,
+    /// Bytes of a new segment file.
+    pub segment_bytes: u64,
+    /// Most shared memory, in bytes.
+    pub shm_bytes: u64,
+    /// What an empty journal is told first.
+    pub reference: Vec<Operation>,
+}
+
+/// A node's directory, locked, and what shared memory it has.
+#[derive(Debug)]
+pub struct Place {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// Held as long as the node runs.
+    pub lock: NodeLock,
+    /// The shared-memory directory of this generation.
+    pub shm: PathBuf,
+    /// What the files in it say they belong to.
+    pub identity: Identity,
+    /// The node's memory.
+    pub meta: Arc<Mutex<MetaFile>>,
+}
+
+/// A node that has recovered and has not begun.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where it lives.
+    pub place: Place,
+    /// The state after the last command that was found, and its sequence and time.
+    pub state: (Exchange, Sequence, Timestamp),
+    /// Writes the command log.
+    pub commands: Writer,
+    /// Writes the event log.
+    pub events: Writer,
+    /// Keeps what these write.
+    pub storage: Storage,
+    /// The node's cursors.
+    pub cursors: Arc<Cursors>,
+    /// Records that were found in shared memory alone.
+    pub from_ring: u64,
+    /// The highest epoch known.
+    pub epoch: u32,
+    /// What was cut off, refused or lost, in words.
+    pub remarks: Vec<String>,
+}
+
+/// What the matcher is connected to.
+#[derive(Debug)]
+pub struct Wiring {
+    /// The rings in.
+    pub ports: Vec<Port>,
+    /// Who is woken when something is released.
+    pub readers: Arc<Readers>,
+    /// Wakes storage.
+    pub storage_bell: Arc<Doorbell>,
+    /// Counts.
+    pub counters: Arc<Counters>,
+    /// For the panic hook.
+    pub in_hand: Arc<InHand>,
+}
+
+/// Locks, recovers and replays: everything that the node had is in the state and in the event log again.
+pub fn open(plan: &Plan) -> anyhow::Result<Opened> {
+    let mut remarks = Vec::new();
+    let (disk, lock, mut meta) = take_directory(plan)?;
+    let found = find_ring(plan, meta.get(), &mut remarks)?;
+    let snapshot = usable_snapshot(&disk, plan, &meta, &mut remarks)?;
+    let genesis = Base::genesis(&meta.get().cluster_id);
+    let start = Start {
+        disk: Arc::clone(&disk),
+        dir: plan.dir.clone(),
+        state_machine: rialto_protocol::VERSION,
+        segment_bytes: plan.segment_bytes,
+        base: snapshot.as_ref().map_or(genesis, |snapshot| snapshot.head.point.base),
+        epoch: meta.get().promised_epoch,
+    };
+    let recovered = recover(&start, &mut meta, found.as_deref())?;
+    if let Some(torn) = &recovered.torn {
+        let kept = torn.kept.display();
+        remarks.push(format!("torn tail of {} bytes at page {} kept in {kept}", torn.bytes, torn.page_no));
+    }
+    replay(plan, start, (disk, lock, meta), recovered, (snapshot, remarks))
+}
+
+type Locked = (Arc<dyn Disk>, NodeLock, MetaFile);
+
+fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(plan.backend));
+    disk.create_dir(&plan.dir).with_context(|| format!("{}: cannot create", plan.dir.display()))?;
+    let lock = NodeLock::take(&plan.dir).map_err(|error| failure(Code::Refused, error.to_string()))?;
+    if plan.policy == Policy::Disk
+        && !plan.accept_volatile
+        && let Durability::Volatile(name) = durability_of(&plan.dir)?
+    {
+        let dir = plan.dir.display();
+        return Err(failure(
+            Code::Refused,
+            format!("{dir}: a sync on {name} proves nothing: use a disk, --ack async or --accept-volatile"),
+        ));
+    }
+    let is_new = !plan.dir.join(rialto_journal::meta::META_NAME).exists();
+    let meta = if is_new {
+        MetaFile::create(&disk, &plan.dir, NodeMeta::new(new_cluster_id()?, &plan.cluster, &plan.node))?
+    } else {
+        MetaFile::open(&disk, &plan.dir)?
+    };
+    for (what, found, wanted) in
+        [("cluster", &meta.get().cluster, &plan.cluster), ("node", &meta.get().node, &plan.node)]
+    {
+        if found != wanted {
+            let dir = plan.dir.display();
+            return Err(failure(Code::Refused, format!("{dir}: journal of {what} {found}, not of {wanted}")));
+        }
+    }
+    Ok((disk, lock, meta))
+}
+
+fn find_ring(
+    plan: &Plan,
+    meta: &NodeMeta,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<Option<Arc<LogRing>>> {
+    ring::remove_others(&plan.shm_dir, meta, meta.ring.as_deref())
+        .with_context(|| format!("{}: cannot look through", plan.shm_dir.display()))?;
+    Ok(match ring::find(&plan.shm_dir, meta, boot_id()?) {
+        RingFound::None => None,
+        RingFound::Here(ring) => Some(ring),
+        RingFound::Lost(why) => {
+            remarks.push(format!("shared memory of the last start is lost: {why}"));
+            None
+        }
+    })
+}
+
+/// The newest snapshot that is right, if the event segments before it are all there: if not, they are made again from
+/// the commands.
+fn usable_snapshot(
+    disk: &Arc<dyn Disk>,
+    plan: &Plan,
+    meta: &MetaFile,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<Option<Snapshot>> {
+    let loaded = Snapshots::new(disk, &plan.dir, meta.get().cluster_id).load_newest()?;
+    remarks.extend(loaded.refused.iter().map(|error| format!("snapshot refused: {error}")));
+    let Some(snapshot) = loaded.snapshot else { return Ok(None) };
+    let has = |log: Log| -> anyhow::Result<std::ops::Range<u64>> {
+        let lineage = lineage_of(meta, log);
+        Ok(SegmentReader::new(disk, &plan.dir.join(log.directory()), lineage).range()?)
+    };
+    let (commands, events) = (has(Log::Commands)?, has(Log::Events)?);
+    let event_page = Position::new(snapshot.head.point.event_at).page();
+    let whole = events.end >= event_page && (events.start == 0 || commands.start > 0);
+    if whole || commands.start > 0 {
+        return Ok(Some(snapshot));
+    }
+    remarks.push("event segments are missing: all events are made again from the commands".to_owned());
+    Ok(None)
+}
+
+fn lineage_of(meta: &MetaFile, log: Log) -> rialto_journal::segment::Lineage {
+    rialto_journal::segment::Lineage {
+        log,
+        cluster_id: meta.get().cluster_id,
+        state_machine: rialto_protocol::VERSION,
+    }
+}
+
+/// Makes the shared memory of a new generation, and replays into it what the log holds behind the snapshot.
+fn replay(
+    plan: &Plan,
+    start: Start,
+    (disk, lock, mut meta): Locked,
+    recovered: Recovered,
+    (snapshot, mut remarks): (Option<Snapshot>, Vec<String>),
+) -> anyhow::Result<Opened> {
+    let generation = meta.get().generation + 1;
+    let name = ring::directory_name(&plan.cluster, &plan.node, generation);
+    let shm = plan.shm_dir.join(&name);
+    let identity = Identity::new(meta.get().cluster_id, boot_id()?, &plan.node, generation);
+    let last = recovered.last_seq();
+    make_shm(plan, &shm)?;
+    let shapes = shapes(plan.shm_bytes);
+    let at_page = LogStart::at_page(recovered.end.page_no, recovered.end.epoch);
+    let commands = LogRing::create(&shm.join(ring::COMMANDS_NAME), &identity, shapes.0, &at_page)?;
+    let (exchange, from, event_start) = begin_state(snapshot.as_ref())?;
+    let page = event_start.page.as_deref();
+    let events_start = LogStart { end: event_start.end, page, epoch: 0 };
+    let mut events = LogRing::create(&shm.join("events.log"), &identity, shapes.1, &events_start)?;
+    let cursors = Arc::new(Cursors::create(&shm.join("cursors"), &identity, plan.policy, last)?);
+    let event_writer = open_events(&start, &meta, event_start.end.page())?;
+    let source = SegmentReader::new(
+        &disk,
+        &plan.dir.join(Log::Commands.directory()),
+        start.lineage(&meta, Log::Commands),
+    );
+    meta.update(|meta| {
+        meta.generation = generation;
+        meta.boot_id = identity.boot_id;
+        meta.ring = Some(name);
+    })?;
+    let epoch = recovered.end.epoch.max(meta.get().promised_epoch);
+    let meta = Arc::new(Mutex::new(meta));
+    let from_ring = recovered.from_ring;
+    let mut storage = Storage::new(StorageStart {
+        commands: (Arc::clone(commands.ring()), recovered.writer),
+        base: recovered.end,
+        events: (Arc::clone(events.ring()), event_writer),
+        event_hash: event_start.hash,
+        cursors: Arc::clone(&cursors),
+        meta: Arc::clone(&meta),
+    });
+    let reader = LogReader::new(
+        Arc::clone(commands.ring()),
+        source,
+        Position::page_start(start.base.page_no).skip_header(),
+    );
+    let mut replay = Replay::new(exchange, from, reader);
+    while let Some((_, command)) = replay.step(Sequence(last))? {
+        make_room(&mut storage, &mut events)?;
+        for record in replay.events().records() {
+            events.append(record);
+        }
+        if let Command::Chain { page, hash } = command {
+            events.publish();
+            compare_chain(&mut storage, (page, hash), replay.sequence())?;
+        }
+    }
+    events.publish();
+    if replay.sequence() != Sequence(last) {
+        remarks.push(format!("replay ended at {}, the log at {last}", replay.sequence()));
+    }
+    ring::remove_others(&plan.shm_dir, lock_meta(&meta).get(), shm.file_name().and_then(|name| name.to_str()))?;
+    let timestamp = replay.timestamp();
+    Ok(Opened {
+        place: Place { disk, lock, shm, identity, meta },
+        state: (replay.into_exchange(), Sequence(last), timestamp),
+        commands,
+        events,
+        storage,
+        cursors,
+        from_ring,
+        epoch,
+        remarks,
+    })
+}
+
+struct EventStart {
+    end: Position,
+    page: Option<Box<[u8; 4096]>>,
+    hash: Chain,
+}
+
+fn begin_state(snapshot: Option<&Snapshot>) -> anyhow::Result<(Exchange, Sequence, EventStart)> {
+    let Some(Snapshot { head, body }) = snapshot else {
+        let hash = Chain::default();
+        return Ok((Exchange::new(), Sequence(0), EventStart { end: Position::FIRST, page: None, hash }));
+    };
+    let exchange = Exchange::from_state_body(body)?;
+    let mut page = None;
+    if !head.point.event_page.is_empty() {
+        let mut whole = Box::new([0; 4096]);
+        whole[..head.point.event_page.len()].copy_from_slice(&head.point.event_page);
+        page = Some(whole);
+    }
+    let end = Position::new(head.point.event_at);
+    Ok((exchange, Sequence(head.point.seq), EventStart { end, page, hash: head.point.event_hash }))
+}
+
+/// Ring sizes within the node's shared memory: a quarter for commands, a half for events, the rest for rings in.
+fn shapes(shm_bytes: u64) -> (LogShape, LogShape) {
+    let pages = |bytes: u64| (bytes / 4096).next_power_of_two() / if (bytes / 4096).is_power_of_two() { 1 } else { 2 };
+    let commands = pages(shm_bytes / 4).max(256);
+    let events = pages(shm_bytes / 2).max(512);
+    (LogShape { kind: Kind::Commands, pages: commands }, LogShape { kind: Kind::Events, pages: events })
+}
+
+fn make_shm(plan: &Plan, shm: &Path) -> anyhow::Result<()> {
+    let dir = plan.shm_dir.display();
+    if durability_of(&plan.shm_dir)? != Durability::Volatile("tmpfs") {
+        return Err(failure(Code::Usage, format!("--shm-dir {dir}: not a tmpfs: shared memory must not reach a disk")));
+    }
+    let stat = rustix::fs::statvfs(&plan.shm_dir)?;
+    let free = stat.f_bavail * stat.f_frsize;
+    if free < plan.shm_bytes {
+        let need = plan.shm_bytes;
+        let words = format!("--shm-dir {dir}: {need} bytes needed, {free} free: see node.shm_mib");
+        return Err(failure(Code::Usage, words));
+    }
+    std::fs::create_dir(shm).with_context(|| format!("{}: cannot create", shm.display()))?;
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(shm, owner_only).with_context(|| format!("{}: cannot protect", shm.display()))?;
+    Ok(())
+}
+
+/// While nothing else runs, storage works here whenever the event log has no room for another command.
+fn make_room(storage: &mut Storage, events: &mut Writer) -> anyhow::Result<()> {
+    while events.room() < EVENT_PAGES_FREE_MIN {
+        events.publish();
+        if storage.step() == Stepped::Failed {
+            return Err(storage_failed(storage));
+        }
+    }
+    Ok(())
+}
+
+fn compare_chain(storage: &mut Storage, (page, hash): (u64, [u8; 16]), at: Sequence) -> anyhow::Result<()> {
+    while storage.event_hashes().latest().0 < page {
+        match storage.step() {
+            Stepped::Failed => return Err(storage_failed(storage)),
+            Stepped::Idle => break,
+            Stepped::Worked | Stepped::Released => {}
+        }
+    }
+    match storage.event_hashes().at(page) {
+        Some(found) if found != hash => Err(failure(
+            Code::Stopped,
+            format!("command {at}: the events up to page {page} differ from those first made: another build's behaviour?"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn storage_failed(storage: &Storage) -> anyhow::Error {
+    let why = storage.failure().map_or_else(String::new, ToString::to_string);
+    failure(Code::Stopped, format!("the journal failed: {why}"))
+}
+
+pub(super) fn lock_meta(meta: &Mutex<MetaFile>) -> std::sync::MutexGuard<'_, MetaFile> {
+    meta.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A node that acts: its epoch is open and its reference data are loaded.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where it lives.
+    pub place: Place,
+    /// The matcher, ready to run.
+    pub matcher: Matcher<WallClock>,
+    /// Keeps what it writes.
+    pub storage: Storage,
+    /// The node's cursors.
+    pub cursors: Arc<Cursors>,
+    /// The command log.
+    pub commands: Arc<LogRing>,
+    /// The event log.
+    pub events: Arc<LogRing>,
+    /// The epoch in force.
+    pub epoch: Epoch,
+}
+
+impl Opened {
+    /// Opens a new epoch, refuses what the last run died of, and loads the reference data if the journal has none.
+    pub fn begin(self, plan: &Plan, wiring: Wiring) -> anyhow::Result<Begun> {
+        let Self { place, state, mut commands, events, storage, cursors, epoch, .. } = self;
+        let epoch = Epoch(epoch + 1);
+        lock_meta(&place.meta).update(|meta| meta.promised_epoch = epoch.0)?;
+        commands.set_epoch(epoch.0);
+        let rings = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
+        let is_loaded = state.0.is_loaded();
+        let matcher = Matcher::new(Parts {
+            exchange: state.0,
+            sequence: state.1,
+            timestamp: state.2,
+            commands,
+            events,
+            ports: wiring.ports,
+            cursors: Arc::clone(&cursors),
+            readers: wiring.readers,
+            storage: wiring.storage_bell,
+            counters: wiring.counters,
+            in_hand: wiring.in_hand,
+            clock: WallClock,
+        });
+        let mut begun =
+            Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epoch };
+        begun.open_epoch(plan, is_loaded)?;
+        Ok(begun)
+    }
+}
+
+impl Begun {
+    fn open_epoch(&mut self, plan: &Plan, is_loaded: bool) -> anyhow::Result<()> {
+        if self.matcher.sequence() == Sequence(0) {
+            self.submit(&Command::Version(rialto_protocol::VERSION))?;
+        }
+        let node: Name = plan.node.parse()?;
+        self.submit(&Command::Epoch(EpochOpened { epoch: self.epoch, node, loss: false }))?;
+        let note = PanicNote::in_dir(&plan.dir);
+        if let Some((session, number)) = note.read()? {
+            self.matcher.submit(SessionId(session), SessionSeq(number), &Command::Refuse);
+            self.settle()?;
+            note.remove()?;
+        }
+        if !is_loaded {
+            let author = Author { uid: rustix::process::getuid().as_raw(), pid: std::process::id(), why: Note::clipped("first start") };
+            for operation in &plan.reference {
+                self.submit(&Command::Operate(author, *operation))?;
+            }
+            self.submit(&Command::Operate(author, Operation::Loaded))?;
+        }
+        self.settle()
+    }
+
+    fn submit(&mut self, command: &Command) -> anyhow::Result<()> {
+        self.matcher.submit(SessionId::NONE, SessionSeq::NONE, command);
+        if !self.matcher.has_room() {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what was submitted and stores it.
+    fn settle(&mut self) -> anyhow::Result<()> {
+        self.matcher.publish();
+        self.matcher.close_page();
+        loop {
+            match self.storage.step() {
+                Stepped::Failed => return Err(storage_failed(&self.storage)),
+                Stepped::Idle => return Ok(()),
+                Stepped::Worked | Stepped::Released => {}
+            }
+        }
+    }
+}
+
+/// The wall clock's time, for what is not sequenced.
+pub fn wall_now() -> Timestamp {
+    WallClock.now()
+}
+
+const _: () = assert!(COMMAND_PAGES_FREE_MIN < 256 && EVENT_PAGES_FREE_MIN < 512);

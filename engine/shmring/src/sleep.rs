@@ -25,7 +25,9 @@ impl<'a> SleepFlag<'a> {
 
     /// Says that the sleeper is about to sleep. What it waits for must be looked at after this.
     pub fn announce(self) {
-        self.0.store(ASLEEP, Ordering::Relaxed);
+        // A swap, so that this comes after any waker's swap of an earlier announcement and is not undone by it; AcqRel pairs
+        // with the AcqRel there.
+        self.0.swap(ASLEEP, Ordering::AcqRel);
         // Pairs with the fence in `should_wake`: the later of the two sides sees the earlier's store.
         fence(Ordering::SeqCst);
     }
@@ -39,8 +41,8 @@ impl<'a> SleepFlag<'a> {
     /// per announcement, so a batch costs at most one wake.
     #[must_use = "a true answer makes the wake this caller's duty"]
     pub fn should_wake(self) -> bool {
-        // Pairs with the fence in `announce`.
+        // Pairs with the fence in `announce`. The AcqRel below pairs with the one there.
         fence(Ordering::SeqCst);
-        self.0.load(Ordering::Relaxed) == ASLEEP && self.0.swap(AWAKE, Ordering::Relaxed) == ASLEEP
+        self.0.load(Ordering::Relaxed) == ASLEEP && self.0.swap(AWAKE, Ordering::AcqRel) == ASLEEP
     }
 }

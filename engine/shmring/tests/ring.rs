@@ -129,8 +129,8 @@ fn slots_are_a_power_of_two_in_range() {
 
 #[test]
 fn two_threads_hand_over_every_message_in_order() {
-    const MESSAGES: u64 = 200_000;
-    let (mut producer, mut consumer) = ring(64, (1 << 48) - 1000);
+    const MESSAGES: u64 = 50_000;
+    let (mut producer, mut consumer) = ring(1024, (1 << 48) - 5000);
     let length_of = |number: u64| STAMP_BYTES + usize::try_from(number * 31 % 300).unwrap();
     let sender = thread::spawn(move || {
         for number in 0..MESSAGES {

@@ -1,3 +1,13 @@
 //! Where the world comes in: sessions and protocols on mio. It does not know the matcher.
+//!
+//! A client's bytes become a checked [`message::Message`] here, and what the exchange tells becomes a client's
+//! bytes. FIX 4.4 and line mode share one message view, one dictionary and one body writer, so that a single
+//! translation serves both. Nothing in the codecs does input or output, reads a clock or allocates per message.
 
+pub mod decimal;
+pub mod fix;
+pub mod line;
+pub mod message;
+pub mod timestamp;
 pub mod view;
+pub mod write;

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::log::StartError;
+use crate::shared::SharedError;
+
 /// Why a journal could not be opened, read or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -32,6 +35,12 @@ pub enum JournalError {
         /// What was expected and what was found.
         why: String,
     },
+    /// Shared memory could not be made.
+    #[error("shared memory: {0}")]
+    Shared(#[from] SharedError),
+    /// The logs could not be taken up in shared memory.
+    #[error("shared memory: {0}")]
+    Start(#[from] StartError),
 }
 
 impl JournalError {
@@ -47,7 +56,10 @@ impl JournalError {
     pub(crate) fn is_no_space(&self) -> bool {
         match self {
             JournalError::Disk { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-            JournalError::Corrupt { .. } | JournalError::Refused { .. } => false,
+            JournalError::Corrupt { .. }
+            | JournalError::Refused { .. }
+            | JournalError::Shared(_)
+            | JournalError::Start(_) => false,
         }
     }
 }

@@ -105,6 +105,13 @@ impl MetaFile {
             let directory = dir.join(name);
             disk.create_dir(&directory).during("create directory", &directory)?;
         }
+        let commands = dir.join(DIRECTORIES[0]);
+        if !disk.list(&commands).during("list", &commands)?.is_empty() {
+            return Err(JournalError::corrupt(
+                &path,
+                format!("it is gone, and {} is not empty", commands.display()),
+            ));
+        }
         let temporary = dir.join("node.meta.tmp");
         if disk.list(dir).during("list", dir)?.iter().any(|name| name == "node.meta.tmp") {
             disk.remove(&temporary).during("remove", &temporary)?;

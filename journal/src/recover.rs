@@ -11,6 +11,7 @@
 //! The ring stays named until the next generation's ring is; until then, doing all this again gives the same.
 
 pub mod events;
+pub mod generation;
 pub mod ring;
 pub mod scan;
 pub mod torn;
@@ -27,7 +28,7 @@ use crate::page::PageHeader;
 use crate::segment::reader::{SegmentReader, blank};
 use crate::segment::supply::Supply;
 use crate::segment::writer::SegmentWriter;
-use crate::segment::{Lineage, Listing, Log, Segment, SegmentHeader, list, pages_of};
+use crate::segment::{ANY_STATE_MACHINE, Lineage, Listing, Log, Segment, SegmentHeader, list, pages_of};
 use scan::{Base, End, Scan, ScanRequest, scan};
 
 /// What a start needs to know.
@@ -235,7 +236,8 @@ fn open_writer(
 pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, up_to_seq: Option<u64>) -> Result<Scan, JournalError> {
     let meta = MetaFile::peek(disk, dir)?;
     let commands = dir.join(Log::Commands.directory());
-    let lineage = Lineage { log: Log::Commands, cluster_id: meta.cluster_id, state_machine: 0 };
+    let lineage =
+        Lineage { log: Log::Commands, cluster_id: meta.cluster_id, state_machine: ANY_STATE_MACHINE };
     let segments = list(disk, &commands, &lineage)?.segments;
     let base = match segments.first().map(|first| &first.header) {
         Some(first) if first.first_page > 0 && first.is_begun() => {

@@ -8,7 +8,7 @@ use crate::disk::Disk;
 use crate::error::{During, JournalError};
 use crate::meta::MetaFile;
 use crate::position::Position;
-use crate::segment::{Lineage, Log, list};
+use crate::segment::{ANY_STATE_MACHINE, Lineage, Log, list};
 use crate::snapshot::Snapshots;
 
 /// The first pages that someone still needs.
@@ -33,7 +33,7 @@ pub fn trim(disk: &Arc<dyn Disk>, dir: &Path, needed: Needed) -> Result<Vec<Path
         (Log::Events, event_page.min(needed.event_page)),
     ] {
         let log_dir = dir.join(log.directory());
-        let lineage = Lineage { log, cluster_id, state_machine: 0 };
+        let lineage = Lineage { log, cluster_id, state_machine: ANY_STATE_MACHINE };
         for segment in list(disk, &log_dir, &lineage)?.segments {
             // In order and one by one, so that what is left is always without a gap.
             if segment.header.end_page() > floor {

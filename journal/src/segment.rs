@@ -16,6 +16,7 @@
 //! in a segment is random or a local time, so that the files of all nodes are equal, byte for byte.
 
 pub mod reader;
+pub mod records;
 pub mod supply;
 pub mod writer;
 
@@ -81,9 +82,13 @@ pub struct Lineage {
     pub log: Log,
     /// Whose journal.
     pub cluster_id: ClusterId,
-    /// Version of the commands' meaning, as of the build that writes; a reader that cannot run it refuses.
+    /// Version of the commands' meaning: of a file, that of the build that wrote it; asked for, the highest that this
+    /// build can run, or [`ANY_STATE_MACHINE`].
     pub state_machine: u32,
 }
+
+/// For readers that look at records and do not apply them.
+pub const ANY_STATE_MACHINE: u32 = u32::MAX;
 
 /// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +181,12 @@ impl SegmentHeader {
             return Err(HeaderError::Foreign(format!("cluster {found}, this node's is {expected}")));
         }
         let state_machine = u32_at(page, STATE_MACHINE_AT);
+        if state_machine > lineage.state_machine {
+            let highest = lineage.state_machine;
+            return Err(HeaderError::Foreign(format!(
+                "commands of version {state_machine}, this build knows {highest}"
+            )));
+        }
         Ok(SegmentHeader {
             lineage: Lineage { state_machine, ..*lineage },
             index: u64_at(page, INDEX_AT),

@@ -18,6 +18,11 @@ use crate::shared::{Identity, Kind};
 /// Name of the command log's file in a ring directory.
 pub const COMMANDS_NAME: &str = "commands.log";
 
+/// Name of the event log's file in a ring directory.
+pub const EVENTS_NAME: &str = "events.log";
+/// Name of the cursors' file in a ring directory.
+pub const CURSORS_NAME: &str = "cursors";
+
 /// What shared memory has for a node.
 #[derive(Debug)]
 pub enum RingFound {

@@ -82,6 +82,11 @@ impl SegmentReader {
         })
     }
 
+    /// The error of this log for what is wrong with its bytes.
+    pub(crate) fn corrupt(&self, why: impl Into<String>) -> JournalError {
+        JournalError::corrupt(&self.files.borrow().dir, why)
+    }
+
     /// The base behind a page that is in the segments, so that a later start need not read what is before.
     pub fn base_behind(&self, page_no: u64) -> Result<Option<Base>, JournalError> {
         let mut page = blank();

@@ -4,6 +4,8 @@
 
 mod crash;
 mod failure;
+mod generation;
 mod node;
 mod real;
+mod segments;
 mod snapshot;

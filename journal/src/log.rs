@@ -203,10 +203,8 @@ impl LogRing {
         if page_word.load(Ordering::Relaxed) != from.page() {
             return false;
         }
-        for (bytes, word) in into.chunks_exact_mut(WORD_BYTES).zip(words) {
-            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-        }
-        // Pairs with the release fence in `Writer::open_page`: if one word above is of a later page, the load below
+        shared::load(words, into);
+        // Pairs with the release fence in `Writer::open_page`: if one word of the copy is of a later page, the load below
         // sees BUSY or that page's number.
         fence(Ordering::Acquire);
         page_word.load(Ordering::Relaxed) == from.page()

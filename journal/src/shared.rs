@@ -197,6 +197,49 @@ impl Shared {
     }
 }
 
+/// Words stored or loaded in one turn of a loop. The compiler does not unroll loops over atomics: by one word a turn, a
+/// page's copy takes twice as long.
+const TURN_WORDS: usize = 4;
+const TURN_BYTES: usize = TURN_WORDS * WORD_BYTES;
+
+/// Stores whole words from the front of `words` on. Panics if there are fewer.
+#[inline]
+pub(crate) fn store(words: &[AtomicU64], bytes: &[u8]) {
+    let store = |word: &AtomicU64, bytes: &[u8; WORD_BYTES]| {
+        word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+    };
+    let (turns, rest) = bytes.as_chunks::<TURN_BYTES>();
+    let (words, words_rest) = words[..bytes.len() / WORD_BYTES].as_chunks::<TURN_WORDS>();
+    for (words, bytes) in words.iter().zip(turns) {
+        let bytes = bytes.as_chunks().0;
+        for at in 0..TURN_WORDS {
+            store(&words[at], &bytes[at]);
+        }
+    }
+    for (word, bytes) in words_rest.iter().zip(rest.as_chunks().0) {
+        store(word, bytes);
+    }
+}
+
+/// Loads whole words from the front of `words` on. Panics if there are fewer.
+#[inline]
+pub(crate) fn load(words: &[AtomicU64], bytes: &mut [u8]) {
+    let load = |word: &AtomicU64, bytes: &mut [u8; WORD_BYTES]| {
+        *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
+    };
+    let (words, words_rest) = words[..bytes.len() / WORD_BYTES].as_chunks::<TURN_WORDS>();
+    let (turns, rest) = bytes.as_chunks_mut::<TURN_BYTES>();
+    for (words, bytes) in words.iter().zip(turns) {
+        let bytes = bytes.as_chunks_mut().0;
+        for at in 0..TURN_WORDS {
+            load(&words[at], &mut bytes[at]);
+        }
+    }
+    for (word, bytes) in words_rest.iter().zip(rest.as_chunks_mut().0) {
+        load(word, bytes);
+    }
+}
+
 /// Loads a word and with it all that was stored before its Release store, also on read-only memory.
 pub(crate) fn load_acquire(word: &AtomicU64) -> u64 {
     let value = word.load(Ordering::Relaxed);

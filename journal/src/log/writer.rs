@@ -10,7 +10,7 @@ use crate::layout::{PAGE_BYTES, PAGE_HEADER_BYTES, Page, u16_at, u64_at};
 use crate::page::{self, PageError, PageHeader};
 use crate::position::Position;
 use crate::record;
-use crate::shared::{SharedError, WORD_BYTES};
+use crate::shared::{self, SharedError, WORD_BYTES};
 
 /// Where a new ring takes its log up.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +123,7 @@ impl Writer {
             self.close_page();
             self.open_page(at.page(), u64_at(bytes, record::SEQUENCE_AT));
         }
-        store(&self.page(at.page())[at.offset() / WORD_BYTES..], bytes);
+        shared::store(&self.page(at.page())[at.offset() / WORD_BYTES..], bytes);
         self.header.n_records += 1;
         self.end = at.plus(bytes.len());
         if self.end.page() > at.page() {
@@ -173,7 +173,7 @@ impl Writer {
         page_word.store(BUSY, Ordering::Relaxed);
         // Pairs with the acquire fence in `LogRing::copy`: who has read a byte stored from here on, sees BUSY or later.
         fence(Ordering::Release);
-        store(self.page(page_no), bytes);
+        shared::store(self.page(page_no), bytes);
         // Relaxed: a reader comes here by `end`, published later.
         page_word.store(page_no, Ordering::Relaxed);
     }
@@ -185,7 +185,7 @@ impl Writer {
             word.store(0, Ordering::Relaxed);
         }
         let used = u16::try_from(used).expect("an offset fits 16 bits");
-        store(page, &PageHeader { used, ..self.header }.to_bytes());
+        shared::store(page, &PageHeader { used, ..self.header }.to_bytes());
         self.header.n_records = 0;
     }
 
@@ -195,15 +195,6 @@ impl Writer {
 
     fn word(&self, index: usize) -> &AtomicU64 {
         &self.ring.shared.writable()[index]
-    }
-}
-
-/// Stores whole words from the front of `words` on.
-fn store(words: &[AtomicU64], bytes: &[u8]) {
-    assert!(words.len() * WORD_BYTES >= bytes.len(), "records are placed within their page");
-    for (word, bytes) in words.iter().zip(bytes.chunks_exact(WORD_BYTES)) {
-        let bytes = bytes.try_into().expect("chunks of a word");
-        word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
     }
 }
 

@@ -91,7 +91,7 @@ fn reads(pages: u32, size: &str) {
 
 fn page_copies() {
     let writer = filled(64);
-    let (mut page, plain) = ([0; PAGE_BYTES], [[7; PAGE_BYTES]; 64]);
+    let (mut page, plain) = ([0; PAGE_BYTES], vec![[7; PAGE_BYTES]; 64]);
     report("plain copy of a page", COPIES, || {
         for turn in 0..COPIES {
             let from = &plain[usize::try_from(turn % 60).expect("below 60")];

@@ -1,7 +1,8 @@
 //! The ring and its sleepers under loom: every interleaving, and every value that the memory model lets a load see.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p rialto-shmring --release --test loom`. A model's slot carries two words, and
-//! its ring has two or four slots, so that wrapping, full and empty are all within a few steps.
+//! its ring has two or four slots, so that wrapping, full and empty are all within a few steps. Not shown here: that the
+//! consumer's position needs its Release and Acquire, as no load in loom sees a store that comes later in time.
 #![cfg(loom)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 

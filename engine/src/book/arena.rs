@@ -13,13 +13,17 @@ use std::ops::{Index, IndexMut};
 pub struct Id<T>(NonZeroU32, PhantomData<fn() -> T>);
 
 impl<T> Id<T> {
+    /// The place with this number; `None` for 0, which is no place.
     #[inline]
-    pub(super) fn new(place: u32) -> Option<Id<T>> {
+    #[must_use]
+    pub fn new(place: u32) -> Option<Id<T>> {
         NonZeroU32::new(place).map(|place| Id(place, PhantomData))
     }
 
+    /// Its number, not 0.
     #[inline]
-    pub(super) fn place(self) -> u32 {
+    #[must_use]
+    pub fn place(self) -> u32 {
         self.0.get()
     }
 

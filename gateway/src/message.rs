@@ -20,51 +20,59 @@ struct Field {
     end: u16,
 }
 
+const NO_FIELD: Field = Field { tag: 0, start: 0, end: 0 };
+
 /// The reusable list of a message's fields, in the order received.
 #[derive(Debug)]
 pub struct FieldTable {
-    fields: Vec<Field>,
+    fields: Box<[Field; FIELDS_MAX]>,
+    len: usize,
     /// For each small tag the place of its first field, plus one; 0 where the message has none.
     slots: Box<[u16; SLOTS]>,
 }
 
 impl Default for FieldTable {
     fn default() -> Self {
-        FieldTable { fields: Vec::with_capacity(FIELDS_MAX), slots: Box::new([0; SLOTS]) }
+        FieldTable { fields: Box::new([NO_FIELD; FIELDS_MAX]), len: 0, slots: Box::new([0; SLOTS]) }
     }
 }
 
 impl FieldTable {
     /// Forgets the last message.
     pub(crate) fn clear(&mut self) {
-        for field in &self.fields {
+        for field in &self.fields[..self.len] {
             if let Some(slot) = slot(field.tag) {
                 self.slots[slot] = 0;
             }
         }
-        self.fields.clear();
+        self.len = 0;
     }
 
     /// Adds a field; false when the table is full or the place lies beyond what a message may hold.
     #[inline]
     pub(crate) fn push(&mut self, tag: i32, start: usize, end: usize) -> bool {
         let (Ok(start), Ok(end)) = (u16::try_from(start), u16::try_from(end)) else { return false };
-        if self.fields.len() == FIELDS_MAX {
-            return false;
-        }
-        self.fields.push(Field { tag, start, end });
+        let Some(field) = self.fields.get_mut(self.len) else { return false };
+        *field = Field { tag, start, end };
+        self.len += 1;
         if let Some(slot) = slot(tag) {
             let first = &mut self.slots[slot];
             if *first == 0 {
-                *first = u16::try_from(self.fields.len()).unwrap_or(u16::MAX);
+                *first = u16::try_from(self.len).unwrap_or(u16::MAX);
             }
         }
         true
     }
 
     /// The number of fields.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.fields.len()
+        self.len
+    }
+
+    #[inline]
+    fn listed(&self) -> &[Field] {
+        &self.fields[..self.len]
     }
 }
 
@@ -109,11 +117,12 @@ impl<'a> Message<'a> {
         match self.table.slots.get(usize::from(tag)) {
             Some(0) => None,
             Some(place) => Some(usize::from(*place) - 1),
-            None => self.table.fields.iter().position(|field| field.tag == i32::from(tag)),
+            None => self.table.listed().iter().position(|field| field.tag == i32::from(tag)),
         }
     }
 
     /// The number of fields.
+    #[inline]
     #[expect(clippy::len_without_is_empty, reason = "a message has at least MsgType")]
     pub fn len(&self) -> usize {
         self.table.len()
@@ -122,13 +131,13 @@ impl<'a> Message<'a> {
     /// The tag at a place below [`Message::len`].
     #[inline]
     pub fn tag(&self, place: usize) -> i32 {
-        self.table.fields[place].tag
+        self.table.listed()[place].tag
     }
 
     /// The value at a place below [`Message::len`].
     #[inline]
     pub fn value(&self, place: usize) -> &'a [u8] {
-        let field = self.table.fields[place];
+        let field = self.table.listed()[place];
         &self.bytes[usize::from(field.start)..usize::from(field.end)]
     }
 
@@ -188,6 +197,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Reads decimal digits alone; `None` for anything else or above `u32::MAX`.
+#[inline]
 pub(crate) fn unsigned(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;

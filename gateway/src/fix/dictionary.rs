@@ -73,11 +73,15 @@ impl TagSet {
     /// The lowest tag that is neither in `other` nor in `excused`.
     #[inline]
     pub(crate) fn first_missing_from(&self, other: &TagSet, excused: &TagSet) -> Option<u16> {
+        let missing = |((mine, theirs), excused): ((&u64, &u64), &u64)| mine & !theirs & !excused;
+        let words = || self.0.iter().zip(&other.0).zip(&excused.0).map(missing);
+        if words().fold(0, |all, word| all | word) == 0 {
+            return None;
+        }
         let mut base = 0;
-        for ((mine, theirs), excused) in self.0.iter().zip(&other.0).zip(&excused.0) {
-            let missing = mine & !theirs & !excused;
-            if missing != 0 {
-                return u16::try_from(missing.trailing_zeros()).ok().map(|bit| base + bit);
+        for word in words() {
+            if word != 0 {
+                return u16::try_from(word.trailing_zeros()).ok().map(|bit| base + bit);
             }
             base += 64;
         }

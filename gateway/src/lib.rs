@@ -9,5 +9,6 @@ pub mod fix;
 pub mod line;
 pub mod message;
 pub mod timestamp;
+pub mod translate;
 pub mod view;
 pub mod write;

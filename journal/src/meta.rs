@@ -265,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn slot_has_the_golden_bytes() {
+        let meta = NodeMeta {
+            promised_epoch: 3,
+            boot_id: *b"this boot's name",
+            generation: 9,
+            ring: Some("rialto-test-n1-9".to_owned()),
+            clean_stop: false,
+            verified_snapshot: Some(77),
+            durable_page: 5,
+            ..NodeMeta::new(*b"cluster of tests", "test", "n1")
+        };
+        let frame = codec::encode(&Slot { counter: 6, meta: meta.clone() });
+        assert_eq!(frame, include_bytes!("meta/slot.golden"));
+        assert_eq!(codec::decode::<Slot>(include_bytes!("meta/slot.golden")).unwrap().0.meta, meta);
+    }
+
+    #[test]
     fn a_promise_given_is_remembered_after_a_power_cut() {
         let (pretend, _, mut file) = new_node();
         for epoch in 1..20 {

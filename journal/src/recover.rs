@@ -228,7 +228,22 @@ fn open_writer(
         epoch: start.epoch,
         chain: [0; 16],
     };
-    let supply = Supply::new(&start.disk, &start.dir.join(lineage.log.directory()), first, unwritten)?;
+    let dir = start.dir.join(lineage.log.directory());
+    // A start that was interrupted while it took them over may have left a gap: those behind it are made again.
+    let mut next_page = first.first_page;
+    let (mut reused, mut removed) = (Vec::new(), Vec::new());
+    for segment in unwritten {
+        if segment.header.first_page == next_page {
+            next_page = segment.header.end_page();
+            reused.push(segment);
+        } else {
+            removed.push(segment.path);
+        }
+    }
+    for path in &removed {
+        start.disk.remove(path).during("remove", path)?;
+    }
+    let supply = Supply::new(&start.disk, &dir, first, reused)?;
     SegmentWriter::new(&start.disk, lineage.log, supply, last, end_page)
 }
 

@@ -284,3 +284,33 @@ fn read_head(file: &dyn DiskFile, bytes: u64, path: &Path) -> Result<(SnapshotHe
     let (head, frame_bytes) = codec::decode(&frame).map_err(damaged)?;
     Ok((head, count(frame_bytes)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_has_the_golden_bytes() {
+        let base = Base { page_no: 5, first_seq: 70, epoch: 3, chain: *b"chain of a page!" };
+        let point = SnapshotPoint {
+            seq: 77,
+            command_at: 24_640,
+            base,
+            event_at: 8292,
+            event_page: b"event page".to_vec(),
+            event_hash: *b"hash of events!!",
+            state_machine: 1,
+            epoch_table: b"epochs".to_vec(),
+        };
+        let head = SnapshotHead {
+            cluster_id: *b"cluster of tests",
+            point,
+            state_hash: *b"BLAKE3 hash of the body, 32 byte",
+            body_bytes: 9,
+            chunk_crcs: vec![0x0102_0304],
+        };
+        assert_eq!(codec::encode(&head), include_bytes!("snapshot/head.golden"));
+        let (found, _) = codec::decode::<SnapshotHead>(include_bytes!("snapshot/head.golden")).unwrap();
+        assert_eq!(found, head);
+    }
+}

@@ -1,13 +1,17 @@
 //! Power cuts and kills at every point of a run: nothing acknowledged is lost, no torn tail is refused.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rialto_journal::cursor::Policy;
-use rialto_journal::disk::Disk;
 use rialto_journal::disk::pretend::{Cut, PretendDisk, Random};
+use rialto_journal::disk::{Access, Disk};
+use rialto_journal::meta::MetaFile;
+use rialto_journal::recover::scan::End;
+use rialto_journal::recover::{recover, verify};
+use rialto_journal::segment::supply::Supplied;
 
-use crate::node::{Begin, Fault, Node, SEGMENT_BYTES, restart};
+use crate::node::{Begin, Fault, Node, SEGMENT_BYTES, check, restart, start_of};
 
 const DIR: &str = "node";
 
@@ -136,6 +140,111 @@ fn a_killed_process_loses_nothing_that_was_published() {
             let begin = Begin { lives: &node.lives, ..Begin::new(dir(), policy, 3) };
             restart(&shared(&left.after_power_cut(Cut::Random(seed))), &begin, published).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_ring_of_another_course_of_events_is_revoked_before_a_tail_is_cut_off() {
+    let moments = run(Policy::Async, 200, |_| {});
+    let has_torn_tail = |disk: &PretendDisk| {
+        let judged = verify(&shared(disk), dir(), None).unwrap();
+        judged.ended == End::Torn && judged.end.page_no > 0
+    };
+    let mut cuts = moments.iter().map(|moment| moment.disk.after_power_cut(Cut::Random(3)));
+    let disk = cuts.find(has_torn_tail).unwrap();
+    let lives = &moments[0].lives;
+    let foreign = PretendDisk::new(1);
+    let mut other = Node::start(&shared(&foreign), &Begin::new(dir(), Policy::Async, 9)).unwrap();
+    while other.apply() {}
+    let disk = shared(&disk);
+    let start = start_of(&disk, &Begin::new(dir(), Policy::Async, 2));
+    let mut meta = MetaFile::open(&disk, dir()).unwrap();
+    assert!(meta.get().ring.is_some());
+    let recovered = recover(&start, &mut meta, Some(other.commands.ring())).unwrap();
+    assert_eq!((recovered.from_ring, meta.get().ring.as_ref()), (0, None));
+    let torn_tail = recovered.torn.unwrap();
+    let kept = disk.open(&torn_tail.kept, Access::Read).unwrap();
+    assert!(kept.bytes().unwrap() >= torn_tail.bytes && torn_tail.bytes > 0);
+    assert_eq!(check(&disk, dir(), 0, lives), Ok(recovered.end.first_seq - 1));
+}
+
+#[test]
+fn a_power_cut_at_any_point_of_a_start_leaves_what_the_next_one_needs() {
+    let mut points = 0;
+    for (seed, moment) in (0..).zip(run(Policy::Disk, 150, |_| {}).into_iter().step_by(5)) {
+        let disk = moment.disk.after_power_cut(Cut::Random(seed));
+        disk.keep_history();
+        let begin = Begin { lives: &moment.lives, ..Begin::new(dir(), Policy::Disk, 2) };
+        let first = restart(&shared(&disk), &begin, moment.acknowledged).unwrap();
+        // Segments made ahead of the first start are taken over in the second.
+        while first.storage.preparer().step().unwrap() == Supplied::Worked {}
+        let begin = Begin { life: 3, ..begin };
+        drop(restart(&shared(&disk), &begin, moment.acknowledged).unwrap());
+        for (n, point) in (0..).zip(disk.history()) {
+            for cut in [Cut::Prefix(0), Cut::Prefix(n), Cut::Random(seed), Cut::Random(!seed)] {
+                let outcome = restart(&shared(&point.after_power_cut(cut)), &begin, moment.acknowledged);
+                assert!(outcome.is_ok(), "moment {seed}, call {n}, {cut:?}: {:?}", outcome.err());
+                points += 1;
+            }
+        }
+    }
+    assert!(points > 300, "{points} power cuts");
+}
+
+#[test]
+fn a_page_of_another_course_of_events_is_not_believed() {
+    let disks = [1, 9].map(|life| {
+        let disk = PretendDisk::new(1);
+        let mut node = Node::start(&shared(&disk), &Begin::new(dir(), Policy::Disk, life)).unwrap();
+        while node.lives.len() < 100 && node.apply() {
+            node.storage.step();
+        }
+        node.stop().unwrap();
+        disk
+    });
+    // Same cluster, same place, same sequences, right checksums: only the hash of the page before tells.
+    let path = |life| dir().join(format!("commands/j-0000000000000000-{life:08x}.seg"));
+    let mut page = [0; 4096];
+    disks[1].open(&path(9), Access::Read).unwrap().read_at(5 * 4096, &mut page).unwrap();
+    disks[0].open(&path(1), Access::Plain).unwrap().write_at(5 * 4096, &page).unwrap();
+    let begin = Begin { lives: &[1; 100], ..Begin::new(dir(), Policy::Disk, 9) };
+    let Err(Fault::Refused(why)) = restart(&shared(&disks[0]), &begin, 0) else { panic!("it was believed") };
+    assert!(why.contains("page 3 is not good"), "{why}");
+}
+
+/// Any damage at all is an answer: the journal as it was, less what was not durable, or words.
+#[test]
+fn any_bytes_in_the_files_are_a_journal_or_an_error() {
+    let moments = run(Policy::Disk, 300, |_| {});
+    let whole = &moments.last().unwrap();
+    let mut random = Random::new(23);
+    let mut believed = 0;
+    for _ in 0..300 {
+        let disk = whole.disk.after_power_cut(Cut::Prefix(0));
+        let path = any_file(&disk, &mut random);
+        let mut file = disk.open(&path, Access::Plain).unwrap();
+        let bytes = file.bytes().unwrap();
+        for _ in 0..=random.below(3) {
+            let noise: Vec<u8> =
+                (0..=random.below(600)).map(|_| random.next_u64().to_le_bytes()[0]).collect();
+            file.write_at(random.next_u64() % bytes, &noise).unwrap();
+        }
+        let begin = Begin { lives: &whole.lives, ..Begin::new(dir(), Policy::Disk, 2) };
+        match restart(&shared(&disk), &begin, 0) {
+            Ok(_) => believed += 1,
+            Err(Fault::Refused(why)) => assert!(why.starts_with("node/"), "{why}"),
+            Err(fault) => panic!("{fault:?} from {path:?}"),
+        }
+    }
+    assert!((20..280).contains(&believed), "{believed}");
+}
+
+fn any_file(disk: &PretendDisk, random: &mut Random) -> PathBuf {
+    let log = dir().join(["commands", "events"][random.below(2)]);
+    let names = disk.list(&log).unwrap();
+    match random.below(5) {
+        0 => dir().join("node.meta"),
+        _ => log.join(&names[random.below(names.len())]),
     }
 }
 

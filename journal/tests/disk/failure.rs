@@ -109,17 +109,46 @@ fn the_first_failure_of_any_disk_call_stops_the_node_and_loses_nothing_acknowled
             failed += u64::from(outcome.error.is_some());
             let begin = Begin { lives: &outcome.lives, ..Begin::new(dir(), Policy::Disk, 7) };
             let told = format!("call {call}, {failure:?}, acknowledged {}", outcome.acknowledged);
-            for (kind, left) in
-                [("power cut", disk.after_power_cut(Cut::Random(call))), ("kill", disk.after_kill())]
-            {
+            let cut = || ("power cut", disk.after_power_cut(Cut::Random(call)));
+            let kill = || ("kill", disk.after_kill());
+            let lefts = match failure {
+                Failure::Io => vec![cut(), kill()],
+                Failure::NoSpace => vec![if call % 2 == 0 { cut() } else { kill() }],
+            };
+            for (kind, left) in lefts {
                 let again = restart(&shared(&left), &begin, outcome.acknowledged);
                 let again = again.unwrap_or_else(|fault| panic!("{told}: after a {kind}: {fault:?}"));
-                let found = again.found.last_seq;
-                drop(again);
+                // What a start has found, it has made durable.
                 let last = left.after_power_cut(Cut::Random(!call));
-                restart(&shared(&last), &begin, found).unwrap_or_else(|fault| panic!("{told}: {fault:?}"));
+                let again = restart(&shared(&last), &begin, again.found.last_seq);
+                again.unwrap_or_else(|fault| panic!("{told}: after a {kind} and a cut: {fault:?}"));
             }
         }
     }
     assert!(failed > calls / 4, "{failed} of {} runs ended with an error", calls * 2);
+}
+
+#[test]
+fn a_node_under_async_that_its_disk_stopped_has_in_its_ring_what_the_disk_lacks() {
+    let run = |disk: &PretendDisk| {
+        let mut node = Node::start(&shared(disk), &Begin::new(dir(), Policy::Async, 1)).ok()?;
+        for _ in 0..8 {
+            for _ in 0..30 {
+                node.apply();
+            }
+            node.storage.step();
+        }
+        Some(node)
+    };
+    let clean = PretendDisk::new(1);
+    assert!(run(&clean).unwrap().storage.failure().is_none());
+    for call in 0..clean.calls() {
+        let disk = PretendDisk::new(call);
+        disk.fail_at(call, Failure::Io);
+        let Some(node) = run(&disk) else { continue };
+        let ring = Some(&**node.commands.ring());
+        let begin = Begin { lives: &node.lives, ring, ..Begin::new(dir(), Policy::Async, 7) };
+        let again = restart(&shared(&disk.after_kill()), &begin, node.acknowledged());
+        again.unwrap_or_else(|fault| panic!("call {call}, acknowledged {}: {fault:?}", node.acknowledged()));
+    }
 }

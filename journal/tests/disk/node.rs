@@ -51,6 +51,7 @@ fn record_of(sequence: u64, payload: usize, fill: u8) -> Vec<u8> {
 }
 
 /// A running node.
+#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) commands: Writer,
     pub(crate) events: Writer,
@@ -89,6 +90,20 @@ impl<'a> Begin<'a> {
     }
 }
 
+/// What recovery is asked for.
+pub(crate) fn start_of(disk: &Arc<dyn Disk>, begin: &Begin<'_>) -> Start {
+    let point = begin.snapshot.map(|head| &head.point);
+    Start {
+        disk: Arc::clone(disk),
+        dir: begin.dir.to_owned(),
+        state_machine: 1,
+        segment_bytes: SEGMENT_BYTES,
+        base: point.map_or(Base::genesis(&CLUSTER), |point| point.base),
+        known_seq: point.map_or(0, |point| point.seq),
+        epoch: begin.life,
+    }
+}
+
 impl Node {
     pub(crate) fn start(disk: &Arc<dyn Disk>, begin: &Begin<'_>) -> Result<Self, JournalError> {
         let exists = disk.list(begin.dir).is_ok_and(|names| names.iter().any(|name| name == META_NAME));
@@ -97,16 +112,8 @@ impl Node {
         } else {
             MetaFile::create(disk, begin.dir, NodeMeta::new(CLUSTER, "test", "n1"))?
         };
+        let start = start_of(disk, begin);
         let point = begin.snapshot.map(|head| &head.point);
-        let start = Start {
-            disk: Arc::clone(disk),
-            dir: begin.dir.to_owned(),
-            state_machine: 1,
-            segment_bytes: SEGMENT_BYTES,
-            base: point.map_or(Base::genesis(&CLUSTER), |point| point.base),
-            known_seq: point.map_or(0, |point| point.seq),
-            epoch: begin.life,
-        };
         let recovered = recover(&start, &mut meta, begin.ring)?;
         let Recovered { scan, end, from_ring, writer, .. } = recovered;
         let found = Found { last_seq: end.first_seq - 1, from_ring, torn_bytes: scan.torn_bytes() };

@@ -1,1 +1,6 @@
-//! Placeholder.
+//! How fast it is: order flows that anyone can regenerate, and what matches them against the clock.
+
+pub mod engine;
+pub mod flow;
+pub mod machine;
+pub mod totals;

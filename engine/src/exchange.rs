@@ -251,6 +251,11 @@ impl Exchange {
         self.term.epoch
     }
 
+    /// The node that opened it.
+    pub fn node(&self) -> Name {
+        self.term.node
+    }
+
     /// The ack policy in force.
     pub fn policy(&self) -> AckPolicy {
         self.term.policy

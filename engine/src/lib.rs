@@ -2,12 +2,17 @@
 
 pub mod accounts;
 pub mod book;
+pub mod clock;
 pub mod clordids;
 pub mod directory;
 pub mod exchange;
 pub mod lookup;
+pub mod matcher;
+pub mod ports;
+pub mod replay;
 pub mod risk;
 pub mod sessions;
+pub mod shadow;
 pub mod stage;
 pub mod state;
 pub mod timers;

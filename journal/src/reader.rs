@@ -20,6 +20,12 @@ pub trait PageSource {
     fn read_page(&self, page_no: u64) -> io::Result<Option<Page>>;
 }
 
+impl<S: PageSource> PageSource for &S {
+    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
+        (*self).read_page(page_no)
+    }
+}
+
 /// No page at all: for readers that must keep up.
 impl PageSource for () {
     fn read_page(&self, _page_no: u64) -> io::Result<Option<Page>> {

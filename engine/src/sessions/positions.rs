@@ -39,6 +39,11 @@ impl Positions {
         self.last.map_or(0, |mark| mark.position)
     }
 
+    /// All kept positions but the last message's, ascending.
+    pub fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.chunks.iter().flatten().copied()
+    }
+
     /// Notes a message; numbers and positions grow.
     #[inline]
     pub(super) fn note(&mut self, number: SessionSeq, position: Position) {

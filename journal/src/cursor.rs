@@ -208,9 +208,8 @@ impl Cursors {
 
     /// Raises `released`, which several threads may; never lowers it. Whether it rose.
     fn release(&self, sequence: u64) -> bool {
-        let word = self.word(RELEASED);
         // Release: pairs with the acquiring load in `released`.
-        word.load(Ordering::Relaxed) < sequence && word.fetch_max(sequence, Ordering::Release) < sequence
+        self.word(RELEASED).fetch_max(sequence, Ordering::Release) < sequence
     }
 }
 

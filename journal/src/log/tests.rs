@@ -244,6 +244,20 @@ fn writer_without_room_stops_before_it_overwrites() {
 }
 
 #[test]
+fn freed_pages_are_room_again_in_a_ring_of_any_size() {
+    for pages in [1, 2, 8] {
+        let mut writer = log_of(pages);
+        for sequence in 0..pages {
+            writer.append(&record_of(sequence, 4032));
+        }
+        assert_eq!(writer.room(), 0);
+        writer.publish();
+        writer.ring().free(pages);
+        assert_eq!(writer.room(), pages);
+    }
+}
+
+#[test]
 fn page_closed_early_ends_behind_its_last_record() {
     let mut writer = log_of(2);
     writer.set_epoch(7);

@@ -103,10 +103,10 @@ impl Writer {
         self.header.n_records > 0
     }
 
-    /// How many pages can still be opened before storage has to free one. Looks at storage's cursor only when less than
+    /// How many pages can still be opened before storage has to free one. Looks at storage's cursor only when at most
     /// half of the ring seems to be left. A writer must have room for all that a command may cause before it takes it.
     pub fn room(&mut self) -> u64 {
-        if self.room_seen() < self.ring.pages() / 2 {
+        if self.room_seen() <= self.ring.pages() / 2 {
             self.freed = self.ring.freed();
         }
         self.room_seen()

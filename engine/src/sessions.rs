@@ -50,20 +50,23 @@ impl Link {
     }
 }
 
-/// One session.
+/// One session. What every message to it touches comes first, in one cache line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub struct SessionState {
-    next_inbound: SessionSeq,
+    positions: Positions,
     next_outbound: SessionSeq,
+    orders_open: u32,
+    next_inbound: SessionSeq,
+    link: Option<Link>,
     /// The first outbound number of the trading day or the incarnation.
     first_kept: SessionSeq,
     incarnation: u32,
-    link: Option<Link>,
-    heartbeat_s: u16,
-    orders_open: u32,
     grace_deadline: Option<Timestamp>,
-    positions: Positions,
+    heartbeat_s: u16,
 }
+
+const _: () = assert!(std::mem::offset_of!(SessionState, next_inbound) < 64);
 
 impl Default for SessionState {
     fn default() -> Self {

@@ -386,6 +386,16 @@ fn a_kill_switch_is_on_as_long_as_one_that_covers_the_order_is() {
 }
 
 #[test]
+fn a_kill_switch_turned_on_twice_is_off_without_a_trace_once_it_is_turned_off() {
+    let mut desk = Desk::new();
+    let before = bincode::serialize(&desk.0).unwrap();
+    for on in [true, true, false, false] {
+        desk.0.kill(&scope(ScopeKind::Account, "A1"), on).unwrap();
+    }
+    assert_eq!(bincode::serialize(&desk.0).unwrap(), before);
+}
+
+#[test]
 fn a_scope_is_looked_up_by_name_or_refused_in_words() {
     let mut desk = Desk::new();
     let check = |desk: &Desk, kind: ScopeKind, name: &str, words: &str| {

@@ -13,7 +13,7 @@ pub const MESSAGES_PER_MARK: u32 = 64;
 const MARKS_PER_CHUNK: usize = 256;
 
 /// A message and where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Its outbound number.
     pub number: SessionSeq,
@@ -24,8 +24,8 @@ pub struct Mark {
 /// The kept positions of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Positions {
-    /// The last message of all, while one is kept.
-    last: Option<Mark>,
+    /// The last message of all; its position is 0 while none is kept.
+    last: Mark,
     /// Messages since the last mark.
     unmarked: u32,
     /// Ascending; all chunks but the last hold [`MARKS_PER_CHUNK`].
@@ -36,7 +36,7 @@ impl Positions {
     /// Position of the last message, 0 = none is kept: what the next one's `previous` is.
     #[inline]
     pub fn last(&self) -> u64 {
-        self.last.map_or(0, |mark| mark.position)
+        self.last.position
     }
 
     /// All kept positions but the last message's, ascending.
@@ -48,12 +48,8 @@ impl Positions {
     #[inline]
     pub(super) fn note(&mut self, number: SessionSeq, position: Position) {
         let mark = Mark { number, position: position.get() };
-        assert!(
-            self.last.is_none_or(|last| last.position < mark.position),
-            "{mark:?} is not behind {:?}",
-            self.last
-        );
-        self.last = Some(mark);
+        assert!(self.last.position < mark.position, "{mark:?} is not behind {:?}", self.last);
+        self.last = mark;
         self.unmarked += 1;
         if self.unmarked == MESSAGES_PER_MARK {
             self.unmarked = 0;
@@ -73,13 +69,15 @@ impl Positions {
     /// was jumped over, is fewer than [`MESSAGES_PER_MARK`] steps back from there. `None`: no message at or above
     /// `number` is kept.
     pub fn nearest(&self, number: SessionSeq) -> Option<Mark> {
-        let last = self.last.filter(|last| last.number >= number)?;
+        if self.last.position == 0 || self.last.number < number {
+            return None;
+        }
         let chunk =
             self.chunks.partition_point(|chunk| chunk.last().is_some_and(|mark| mark.number < number));
         let marked = self
             .chunks
             .get(chunk)
             .and_then(|marks| marks.get(marks.partition_point(|mark| mark.number < number)).copied());
-        Some(marked.unwrap_or(last))
+        Some(marked.unwrap_or(self.last))
     }
 }

@@ -534,6 +534,10 @@ fn the_state_keeps_one_position_for_64_messages() {
     }
     let kept = bincode::serialized_size(&desk.sessions).unwrap() - empty;
     assert_eq!(kept, 1_000 * 12 + 4 * 8, "a number and a position each, and the lengths of four chunks");
+    let marks: Vec<_> = desk.sessions.get(SessionId(1)).unwrap().positions().marks().collect();
+    assert_eq!(marks.len(), 1_000);
+    assert!(marks.iter().zip(1..).all(|(mark, count)| mark.number.0 == 64 * count));
+    assert!(marks.is_sorted_by(|a, b| a.position < b.position));
 }
 
 #[test]

@@ -6,6 +6,12 @@ pub mod cli;
 
 pub mod config;
 
+pub mod admin;
+
 pub mod failure;
 
 pub mod load;
+
+pub mod operate;
+
+pub mod serve;

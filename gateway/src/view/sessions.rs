@@ -47,6 +47,11 @@ impl Sessions {
         self.0.get(index(id.0))
     }
 
+    /// How many are live.
+    pub fn live(&self) -> usize {
+        self.0.iter().filter(|state| state.holder.0.is_some()).count()
+    }
+
     pub(super) fn define(&mut self, id: u32, operation: &Operation) {
         if matches!(operation, Operation::Session(_)) && index(id) == self.0.len() {
             self.0.push(SessionState {

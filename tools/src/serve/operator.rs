@@ -24,14 +24,21 @@ pub struct Answer {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
     /// The node takes nothing more: its ring is full or given up.
-    #[error("the node takes no request now")]
     NotTaken,
     /// It was taken, and what became of it is not known: the policy may be unmet, or the node stops.
-    #[error("no answer in time: it may or may not have been done; ask again with the same id")]
     TimedOut,
+}
+
+impl std::fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotTaken => "the node takes no request now",
+            Self::TimedOut => "no answer in time: it may or may not have been done; ask again with the same id",
+        })
+    }
 }
 
 /// Sends operators' requests to the matcher.

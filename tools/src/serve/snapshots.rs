@@ -1,5 +1,6 @@
 //! Makes a snapshot of the shadow's state where it stands, and says when the next one is due.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
@@ -15,6 +16,8 @@ use rialto_journal::snapshot::{SnapshotPoint, Snapshots};
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Sequence;
 
+use super::start::Begun;
+
 /// Commands between two snapshots of a node that runs on.
 const EVERY: u64 = 10_000_000;
 
@@ -22,24 +25,39 @@ const EVERY: u64 = 10_000_000;
 #[derive(Debug)]
 pub struct Snapshooter {
     /// Where they are kept.
-    pub snapshots: Snapshots,
+    snapshots: Snapshots,
     /// Reads stored command pages, for the base.
-    pub command_segments: SegmentReader,
+    command_segments: SegmentReader,
     /// Where the log begins if no page is stored yet.
-    pub genesis: Base,
+    genesis: Base,
     /// The event log.
-    pub events: Arc<LogRing>,
+    events: Arc<LogRing>,
     /// Reads stored event pages.
-    pub event_segments: SegmentReader,
+    event_segments: SegmentReader,
     /// Hashes of full event pages.
-    pub event_hashes: Arc<EventHashes>,
+    event_hashes: Arc<EventHashes>,
     /// The node's memory.
-    pub meta: Arc<Mutex<MetaFile>>,
+    meta: Arc<Mutex<MetaFile>>,
     /// Sequence of the last snapshot.
-    pub last: Sequence,
+    last: Sequence,
 }
 
 impl Snapshooter {
+    /// One that makes snapshots of a node that begins now, in `dir`.
+    pub fn new(begun: &Begun, command_segments: SegmentReader, event_segments: SegmentReader, dir: &Path) -> Self {
+        let cluster_id = begun.place.identity.cluster_id;
+        Self {
+            snapshots: Snapshots::new(&begun.place.disk, dir, cluster_id),
+            command_segments,
+            genesis: Base::genesis(&cluster_id),
+            events: Arc::clone(&begun.events),
+            event_segments,
+            event_hashes: Arc::clone(begun.storage.event_hashes()),
+            meta: Arc::clone(&begun.place.meta),
+            last: Sequence(0),
+        }
+    }
+
     /// Whether enough commands have come since the last one.
     pub fn is_due(&self, sequence: Sequence) -> bool {
         sequence.0 >= self.last.0 + EVERY

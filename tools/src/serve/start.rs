@@ -1,32 +1,32 @@
 //! How a node starts: lock, recover, replay, open an epoch. What comes out is a matcher that has not run yet, and the
 //! storage that keeps what it writes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use rialto_engine::clock::{Clock, WallClock};
+use rialto_engine::clock::WallClock;
 use rialto_engine::exchange::Exchange;
-use rialto_engine::matcher::{COMMAND_PAGES_FREE_MIN, EVENT_PAGES_FREE_MIN, Matcher, Parts};
+use rialto_engine::matcher::{EVENT_PAGES_FREE_MIN, Matcher, Parts};
 use rialto_engine::ports::{Counters, InHand, Port, Readers};
 use rialto_engine::replay::Replay;
 use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::disk::real::{Backend, RealDisk};
 use rialto_journal::disk::{Disk, Durability, durability_of};
-use rialto_journal::log::{LogRing, LogShape, LogStart, Writer};
+use rialto_journal::log::{LogRing, LogStart, Writer};
 use rialto_journal::meta::{MetaFile, NodeLock, NodeMeta, boot_id, new_cluster_id};
 use rialto_journal::page::Chain;
 use rialto_journal::position::Position;
 use rialto_journal::reader::LogReader;
-use rialto_journal::recover::events::open_events;
+use rialto_journal::recover::generation::{self, Generation, GenerationPlan};
 use rialto_journal::recover::ring::{self, RingFound};
 use rialto_journal::recover::scan::Base;
 use rialto_journal::recover::{Recovered, Start, recover};
 use rialto_journal::segment::Log;
 use rialto_journal::segment::reader::SegmentReader;
-use rialto_journal::shared::{Identity, Kind};
+use rialto_journal::shared::Identity;
 use rialto_journal::snapshot::{Snapshot, Snapshots};
-use rialto_journal::storage::{Storage, StorageStart, Stepped};
+use rialto_journal::storage::{Stepped, Storage};
 use rialto_protocol::command::EpochOpened;
 use rialto_protocol::reference::{Author, Operation};
 use rialto_protocol::{Command, Epoch, Name, Note, Sequence, SessionId, SessionSeq, Timestamp};
@@ -126,6 +126,7 @@ pub fn open(plan: &Plan) -> anyhow::Result<Opened> {
         state_machine: rialto_protocol::VERSION,
         segment_bytes: plan.segment_bytes,
         base: snapshot.as_ref().map_or(genesis, |snapshot| snapshot.head.point.base),
+        known_seq: snapshot.as_ref().map_or(0, |snapshot| snapshot.head.point.seq),
         epoch: meta.get().promised_epoch,
     };
     let recovered = recover(&start, &mut meta, found.as_deref())?;
@@ -133,7 +134,7 @@ pub fn open(plan: &Plan) -> anyhow::Result<Opened> {
         let kept = torn.kept.display();
         remarks.push(format!("torn tail of {} bytes at page {} kept in {kept}", torn.bytes, torn.page_no));
     }
-    replay(plan, start, (disk, lock, meta), recovered, (snapshot, remarks))
+    replay(plan, &start, (disk, lock, meta), recovered, (snapshot, remarks))
 }
 
 type Locked = (Arc<dyn Disk>, NodeLock, MetaFile);
@@ -219,57 +220,41 @@ fn lineage_of(meta: &MetaFile, log: Log) -> rialto_journal::segment::Lineage {
     }
 }
 
-/// Makes the shared memory of a new generation, and replays into it what the log holds behind the snapshot.
+/// Begins a new generation, and replays into its event log what the command log holds behind the snapshot.
 fn replay(
     plan: &Plan,
-    start: Start,
-    (disk, lock, mut meta): Locked,
+    start: &Start,
+    (disk, lock, meta): Locked,
     recovered: Recovered,
-    (snapshot, mut remarks): (Option<Snapshot>, Vec<String>),
+    (snapshot, remarks): (Option<Snapshot>, Vec<String>),
 ) -> anyhow::Result<Opened> {
-    let generation = meta.get().generation + 1;
-    let name = ring::directory_name(&plan.cluster, &plan.node, generation);
-    let shm = plan.shm_dir.join(&name);
-    let identity = Identity::new(meta.get().cluster_id, boot_id()?, &plan.node, generation);
-    let last = recovered.last_seq();
-    make_shm(plan, &shm)?;
-    let shapes = shapes(plan.shm_bytes);
-    let at_page = LogStart::at_page(recovered.end.page_no, recovered.end.epoch);
-    let commands = LogRing::create(&shm.join(ring::COMMANDS_NAME), &identity, shapes.0, &at_page)?;
-    let (exchange, from, event_start) = begin_state(snapshot.as_ref())?;
-    let page = event_start.page.as_deref();
-    let events_start = LogStart { end: event_start.end, page, epoch: 0 };
-    let mut events = LogRing::create(&shm.join("events.log"), &identity, shapes.1, &events_start)?;
-    let cursors = Arc::new(Cursors::create(&shm.join("cursors"), &identity, plan.policy, last)?);
-    let event_writer = open_events(&start, &meta, event_start.end.page())?;
-    let source = SegmentReader::new(
-        &disk,
-        &plan.dir.join(Log::Commands.directory()),
-        start.lineage(&meta, Log::Commands),
-    );
-    meta.update(|meta| {
-        meta.generation = generation;
-        meta.boot_id = identity.boot_id;
-        meta.ring = Some(name);
-    })?;
+    let (last, from_ring) = (Sequence(recovered.last_seq()), recovered.from_ring);
     let epoch = recovered.end.epoch.max(meta.get().promised_epoch);
+    let commands_of = start.lineage(&meta, Log::Commands);
+    let (exchange, from, event_start) = begin_state(snapshot.as_ref())?;
+    check_shm(plan)?;
     let meta = Arc::new(Mutex::new(meta));
-    let from_ring = recovered.from_ring;
-    let mut storage = Storage::new(StorageStart {
-        commands: (Arc::clone(commands.ring()), recovered.writer),
-        base: recovered.end,
-        events: (Arc::clone(events.ring()), event_writer),
-        event_hash: event_start.hash,
-        cursors: Arc::clone(&cursors),
-        meta: Arc::clone(&meta),
-    });
-    let reader = LogReader::new(
-        Arc::clone(commands.ring()),
-        source,
-        Position::page_start(start.base.page_no).skip_header(),
-    );
+    let (command_pages, event_pages) = ring_pages(plan.shm_bytes);
+    let page = event_start.page.as_deref();
+    let generation = generation::begin(
+        start,
+        recovered,
+        &meta,
+        &GenerationPlan {
+            shm_dir: &plan.shm_dir,
+            command_pages,
+            event_pages,
+            policy: plan.policy,
+            event_start: LogStart { end: event_start.end, page, epoch: 0 },
+            event_hash: event_start.hash,
+        },
+    )?;
+    let Generation { commands, mut events, cursors, mut storage, identity, dir } = generation;
+    let source = SegmentReader::new(&disk, &plan.dir.join(Log::Commands.directory()), commands_of);
+    let at = Position::page_start(start.base.page_no).skip_header();
+    let reader = LogReader::new(Arc::clone(commands.ring()), source, at);
     let mut replay = Replay::new(exchange, from, reader);
-    while let Some((_, command)) = replay.step(Sequence(last))? {
+    while let Some((_, command)) = replay.step(last)? {
         make_room(&mut storage, &mut events)?;
         for record in replay.events().records() {
             events.append(record);
@@ -280,14 +265,14 @@ fn replay(
         }
     }
     events.publish();
-    if replay.sequence() != Sequence(last) {
-        remarks.push(format!("replay ended at {}, the log at {last}", replay.sequence()));
+    if replay.sequence() != last {
+        let found = replay.sequence();
+        return Err(failure(Code::Stopped, format!("replay ended at command {found}, the log at {last}")));
     }
-    ring::remove_others(&plan.shm_dir, lock_meta(&meta).get(), shm.file_name().and_then(|name| name.to_str()))?;
     let timestamp = replay.timestamp();
     Ok(Opened {
-        place: Place { disk, lock, shm, identity, meta },
-        state: (replay.into_exchange(), Sequence(last), timestamp),
+        place: Place { disk, lock, shm: dir, identity, meta },
+        state: (replay.into_exchange(), last, timestamp),
         commands,
         events,
         storage,
@@ -320,18 +305,19 @@ fn begin_state(snapshot: Option<&Snapshot>) -> anyhow::Result<(Exchange, Sequenc
     Ok((exchange, Sequence(head.point.seq), EventStart { end, page, hash: head.point.event_hash }))
 }
 
-/// Ring sizes within the node's shared memory: a quarter for commands, a half for events, the rest for rings in.
-fn shapes(shm_bytes: u64) -> (LogShape, LogShape) {
-    let pages = |bytes: u64| (bytes / 4096).next_power_of_two() / if (bytes / 4096).is_power_of_two() { 1 } else { 2 };
-    let commands = pages(shm_bytes / 4).max(256);
-    let events = pages(shm_bytes / 2).max(512);
-    (LogShape { kind: Kind::Commands, pages: commands }, LogShape { kind: Kind::Events, pages: events })
+/// Pages of the two logs' rings within the node's shared memory: a quarter for commands, a half for events, the rest
+/// for rings in.
+fn ring_pages(shm_bytes: u64) -> (u64, u64) {
+    let at_most = |bytes: u64| 1u64 << (bytes / 4096).max(1).ilog2();
+    (at_most(shm_bytes / 4).max(256), at_most(shm_bytes / 2).max(512))
 }
 
-fn make_shm(plan: &Plan, shm: &Path) -> anyhow::Result<()> {
+/// Shared memory must be memory, and enough of it.
+fn check_shm(plan: &Plan) -> anyhow::Result<()> {
     let dir = plan.shm_dir.display();
     if durability_of(&plan.shm_dir)? != Durability::Volatile("tmpfs") {
-        return Err(failure(Code::Usage, format!("--shm-dir {dir}: not a tmpfs: shared memory must not reach a disk")));
+        let words = format!("--shm-dir {dir}: not a tmpfs: shared memory must not reach a disk");
+        return Err(failure(Code::Usage, words));
     }
     let stat = rustix::fs::statvfs(&plan.shm_dir)?;
     let free = stat.f_bavail * stat.f_frsize;
@@ -340,9 +326,6 @@ fn make_shm(plan: &Plan, shm: &Path) -> anyhow::Result<()> {
         let words = format!("--shm-dir {dir}: {need} bytes needed, {free} free: see node.shm_mib");
         return Err(failure(Code::Usage, words));
     }
-    std::fs::create_dir(shm).with_context(|| format!("{}: cannot create", shm.display()))?;
-    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(shm, owner_only).with_context(|| format!("{}: cannot protect", shm.display()))?;
     Ok(())
 }
 
@@ -410,21 +393,21 @@ impl Opened {
         lock_meta(&place.meta).update(|meta| meta.promised_epoch = epoch.0)?;
         commands.set_epoch(epoch.0);
         let rings = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
-        let is_loaded = state.0.is_loaded();
-        let matcher = Matcher::new(Parts {
+        let is_loaded = state.0.directory().loaded();
+        let parts = Parts {
             exchange: state.0,
             sequence: state.1,
             timestamp: state.2,
             commands,
             events,
-            ports: wiring.ports,
             cursors: Arc::clone(&cursors),
             readers: wiring.readers,
             storage: wiring.storage_bell,
             counters: wiring.counters,
             in_hand: wiring.in_hand,
             clock: WallClock,
-        });
+        };
+        let matcher = Matcher::new(parts, wiring.ports);
         let mut begun =
             Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epoch };
         begun.open_epoch(plan, is_loaded)?;
@@ -465,8 +448,7 @@ impl Begun {
 
     /// Publishes what was submitted and stores it.
     fn settle(&mut self) -> anyhow::Result<()> {
-        self.matcher.publish();
-        self.matcher.close_page();
+        self.matcher.settle();
         loop {
             match self.storage.step() {
                 Stepped::Failed => return Err(storage_failed(&self.storage)),
@@ -476,10 +458,3 @@ impl Begun {
         }
     }
 }
-
-/// The wall clock's time, for what is not sequenced.
-pub fn wall_now() -> Timestamp {
-    WallClock.now()
-}
-
-const _: () = assert!(COMMAND_PAGES_FREE_MIN < 256 && EVENT_PAGES_FREE_MIN < 512);

@@ -1,0 +1,13 @@
+//! `rialto serve`: a node's threads and how they hang together.
+
+pub mod aside;
+pub mod metrics;
+pub mod node;
+pub mod note;
+pub mod operator;
+pub mod seed;
+pub mod show;
+pub mod snapshots;
+pub mod socket;
+pub mod start;
+pub mod view;

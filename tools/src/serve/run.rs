@@ -1,0 +1,447 @@
+//! A node's life: it starts its threads, says that it is ready, waits for a signal or a failure, and stops in order.
+//!
+//! Order of a stop: the matcher tells every session and ends; storage stores the rest; gateways send what is released
+//! and close; the shadow makes a snapshot; the journal is marked as cleanly stopped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use parking_lot::Mutex;
+use rialto_engine::exchange::Exchange;
+use rialto_engine::matcher::{Ended, Idle};
+use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_gateway::gateway::{Gateway, GatewayParts, Settings as GatewaySettings};
+use rialto_gateway::poller::listen;
+use rialto_gateway::view::View;
+use rialto_gateway::view::seed::Seed;
+use rialto_journal::cursor::Cursors;
+use rialto_journal::position::Position;
+use rialto_journal::reader::LogReader;
+use rialto_journal::segment::reader::SegmentReader;
+use rialto_journal::segment::{Lineage, Log};
+use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_storage};
+use rialto_protocol::{GatewayId, Sequence};
+use rialto_shmring::{Consumer, Doorbell, Geometry, Identity, Producer, Region};
+
+use super::node::Node;
+use super::note::PanicNote;
+use super::operator::Operator;
+use super::start::{self, Begun, Opened, Place, Plan, Wiring};
+use super::view::Following;
+use super::{aside, metrics, seed, snapshots, socket};
+use crate::failure::{Code, failure};
+
+/// Slots of a gateway's ring in: 8,192 records of usual size.
+const RING_SLOTS: u32 = 8192;
+/// Slots of the operator's ring.
+const OPERATOR_SLOTS: u32 = 1024;
+/// How long each part of a stop may take.
+const STOP_MAX: Duration = Duration::from_millis(1500);
+/// Longest sleep of storage: who closes a page rings, but a missed ring must not matter.
+const STORAGE_SLEEP: Duration = Duration::from_millis(1);
+/// Between two looks at signals and failures.
+const WATCH: Duration = Duration::from_millis(20);
+
+/// What a node is to do, beside what its directory says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The node itself.
+    pub plan: Plan,
+    /// Where FIX and line mode listen.
+    pub fix: SocketAddr,
+    /// Where metrics listen.
+    pub metrics: Option<SocketAddr>,
+    /// How threads wait.
+    pub idle: Idle,
+    /// Gateway threads, at least 1.
+    pub gateways: u32,
+    /// What gateways need.
+    pub gateway: GatewaySettings,
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// As its operator sees it.
+    pub node: Arc<Node>,
+    cursors: Arc<Cursors>,
+    place: Place,
+    stop: Arc<Stops>,
+    bells: Bells,
+    matcher: JoinHandle<Ended>,
+    storage: JoinHandle<Storage>,
+    preparer: JoinHandle<()>,
+    gateways: Vec<JoinHandle<()>>,
+    view: JoinHandle<()>,
+    shadow: JoinHandle<()>,
+}
+
+/// One flag a part, so that they stop one after the other.
+#[derive(Debug, Default)]
+struct Stops {
+    storage: AtomicBool,
+    preparer: AtomicBool,
+    gateways: Arc<AtomicBool>,
+    view: AtomicBool,
+    shadow: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Clone)]
+struct Bells {
+    matcher: Arc<Doorbell>,
+    storage: Arc<Doorbell>,
+}
+
+/// How a sleeping reader is woken, known once its thread is.
+type Wake = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
+
+struct Rings {
+    ports: Vec<Port>,
+    producers: Vec<Producer>,
+    regions: Vec<Arc<Region>>,
+    wakes: Vec<Wake>,
+    readers: Readers,
+}
+
+impl Rings {
+    /// Ring 0 for the operator, then one a gateway.
+    fn create(opened: &Opened, gateways: u32) -> anyhow::Result<Self> {
+        let mut rings = Self {
+            ports: Vec::new(),
+            producers: Vec::new(),
+            regions: Vec::new(),
+            wakes: Vec::new(),
+            readers: Readers::default(),
+        };
+        for gateway in 0..=gateways {
+            let path = opened.place.shm.join(format!("gateway-{gateway}.ring"));
+            let schema = u64::from(rialto_protocol::VERSION);
+            let generation = opened.place.identity.generation;
+            let slots = if gateway == 0 { OPERATOR_SLOTS } else { RING_SLOTS };
+            let identity = Identity { schema, generation, gateway };
+            let region = Arc::new(Region::create(&path, &identity, Geometry::new(slots)?)?);
+            rings.ports.push(Port { gateway: GatewayId(gateway), ring: Consumer::new(Arc::clone(&region))? });
+            rings.producers.push(Producer::new(Arc::clone(&region))?);
+            let wake = Wake::default();
+            let woken = Arc::clone(&wake);
+            rings.readers.add(Arc::clone(&region), move || {
+                if let Some(wake) = woken.get() {
+                    wake();
+                }
+            });
+            rings.wakes.push(wake);
+            rings.regions.push(region);
+        }
+        Ok(rings)
+    }
+}
+
+/// Starts a node: it accepts clients when this returns.
+pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
+    let opened = start::open(&settings.plan)?;
+    for remark in &opened.remarks {
+        tracing::warn!("{remark}");
+    }
+    if opened.from_ring > 0 {
+        tracing::info!(records = opened.from_ring, "taken over from shared memory");
+    }
+    let rings = Rings::create(&opened, settings.gateways)?;
+    let generation = opened.place.identity.generation;
+    let bells = Bells {
+        matcher: Arc::new(Doorbell::create(&opened.place.shm.join("doorbell"), generation)?),
+        storage: Arc::new(Doorbell::anonymous()?),
+    };
+    let (counters, in_hand) = (Arc::new(Counters::default()), Arc::new(InHand::default()));
+    PanicNote::in_dir(&settings.plan.dir).on_panic(Arc::clone(&in_hand));
+    let listeners = listen(settings.fix, settings.gateways).map_err(|error| {
+        failure(Code::CheckFailed, format!("listen.fix = {}: {error}", settings.fix))
+    })?;
+    let readers = Arc::new(rings.readers);
+    let begun = opened.begin(
+        &settings.plan,
+        Wiring {
+            ports: rings.ports,
+            readers: Arc::clone(&readers),
+            storage_bell: Arc::clone(&bells.storage),
+            counters: Arc::clone(&counters),
+            in_hand,
+        },
+    )?;
+    let parts = NodeParts {
+        producers: rings.producers,
+        regions: rings.regions,
+        wakes: rings.wakes,
+        readers,
+        listeners,
+        counters,
+        bells,
+    };
+    spawn(settings, begun, parts)
+}
+
+struct NodeParts {
+    producers: Vec<Producer>,
+    regions: Vec<Arc<Region>>,
+    wakes: Vec<Wake>,
+    readers: Arc<Readers>,
+    listeners: Vec<TcpListener>,
+    counters: Arc<Counters>,
+    bells: Bells,
+}
+
+fn named<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.into()).spawn(work).with_context(|| format!("thread {name}"))
+}
+
+/// A reader of one of the node's logs from segment files.
+fn segments(settings: &Settings, begun: &Begun, log: Log) -> SegmentReader {
+    let lineage = Lineage {
+        log,
+        cluster_id: begun.place.identity.cluster_id,
+        state_machine: rialto_protocol::VERSION,
+    };
+    SegmentReader::new(&begun.place.disk, &settings.plan.dir.join(log.directory()), lineage)
+}
+
+fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Result<Running> {
+    let seed = seed::of(begun.matcher.exchange(), begun.matcher.sequence());
+    let stop = Arc::new(Stops::default());
+    let fix = parts.listeners[0].local_addr()?.to_string();
+    let metrics = settings.metrics.map(TcpListener::bind).transpose().context("listen.metrics")?;
+    let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?.map(|at| at.to_string());
+    let operator = Arc::new(Operator::new(parts.producers.remove(0), Arc::clone(&parts.bells.matcher)));
+    let view = Arc::new(Mutex::new(View::new(&seed)));
+    let (aside, questions) = aside::aside();
+    let node = Arc::new(Node {
+        name: settings.plan.node.clone(),
+        dir: settings.plan.dir.clone(),
+        fix,
+        metrics: metrics_at,
+        epoch: begun.epoch,
+        cursors: Arc::clone(&begun.cursors),
+        counters: Arc::clone(&parts.counters),
+        view: Arc::clone(&view),
+        operator: Arc::clone(&operator),
+        aside,
+        event_hashes: Arc::clone(begun.storage.event_hashes()),
+        unmet_since_ns: AtomicU64::new(0),
+    });
+    let shadow = shadow(settings, &begun, questions, &stop)?;
+    let following = Following {
+        view,
+        events: LogReader::new(
+            Arc::clone(&begun.events),
+            segments(settings, &begun, Log::Events),
+            Position::new(seed.position),
+        ),
+        cursors: Arc::clone(&begun.cursors),
+        operator,
+        region: parts.regions.remove(0),
+    };
+    let view = follow(following, parts.wakes.remove(0), &stop)?;
+    let gateways = gateways(settings, &begun, &mut parts, (&seed, &stop))?;
+    let Begun { place, mut matcher, storage, cursors, .. } = begun;
+    let preparer = storage.preparer();
+    let storage = store(storage, &cursors, (&parts, &stop))?;
+    let stopping = Arc::clone(&stop);
+    let preparer = named("prepare", move || {
+        if let Err(error) = preparer.run(&stopping.preparer) {
+            tracing::error!(%error, "no more segments can be prepared");
+        }
+    })?;
+    let (idle, doorbell) = (settings.idle, Arc::clone(&parts.bells.matcher));
+    let matcher = named("matcher", move || matcher.run(idle, &doorbell))?;
+    socket::listen(&settings.plan.dir.join("admin.sock"), Arc::clone(&node))?;
+    if let Some(listener) = metrics {
+        metrics::serve(listener, Arc::clone(&node))?;
+    }
+    let bells = parts.bells;
+    Ok(Running { node, cursors, place, stop, bells, matcher, storage, preparer, gateways, view, shadow })
+}
+
+fn shadow(
+    settings: &Settings,
+    begun: &Begun,
+    questions: aside::Questions,
+    stop: &Arc<Stops>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let exchange = begun.matcher.exchange();
+    let copy = Exchange::from_state_body(&exchange.state_body())?;
+    let sequence = begun.matcher.sequence();
+    let maker = snapshots::Snapshooter::new(
+        begun,
+        segments(settings, begun, Log::Commands),
+        segments(settings, begun, Log::Events),
+        &settings.plan.dir,
+    );
+    let reader = LogReader::new(
+        Arc::clone(&begun.commands),
+        segments(settings, begun, Log::Commands),
+        begun.commands.end(),
+    );
+    let (cursors, stop) = (Arc::clone(&begun.cursors), Arc::clone(&stop.shadow));
+    named("shadow", move || {
+        let replay = rialto_engine::replay::Replay::new(copy, sequence, reader);
+        let shadow = rialto_engine::shadow::Shadow::new(replay, cursors);
+        if let Err(error) = questions.serve(shadow, maker, &stop) {
+            tracing::error!(%error, "the shadow stopped: no lists, hashes or snapshots");
+        }
+    })
+}
+
+fn follow(
+    following: Following<SegmentReader>,
+    wake: Wake,
+    stop: &Arc<Stops>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let stop = Arc::clone(stop);
+    let handle = named("view", move || {
+        if let Err(error) = following.run(&stop.view) {
+            tracing::error!(%error, "the view stopped: operators get no answers");
+        }
+    })?;
+    let thread = handle.thread().clone();
+    wake.set(Box::new(move || thread.unpark())).ok();
+    Ok(handle)
+}
+
+fn gateways(
+    settings: &Settings,
+    begun: &Begun,
+    parts: &mut NodeParts,
+    (seed, stop): (&Seed, &Arc<Stops>),
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut handles = Vec::new();
+    let rings = parts.producers.drain(..).zip(parts.listeners.drain(..)).zip(parts.wakes.drain(..));
+    for (number, ((ring, listener), wake)) in (1..).zip(rings) {
+        let (gateway, waker) = Gateway::new(GatewayParts {
+            id: GatewayId(number),
+            listener,
+            ring,
+            doorbell: Arc::clone(&parts.bells.matcher),
+            cursors: Arc::clone(&begun.cursors),
+            events: LogReader::new(
+                Arc::clone(&begun.events),
+                segments(settings, begun, Log::Events),
+                Position::new(seed.position),
+            ),
+            view: View::new(seed),
+            settings: settings.gateway.clone(),
+        })?;
+        wake.set(Box::new(move || {
+            if let Err(error) = waker.wake() {
+                tracing::warn!(%error, "a gateway could not be woken");
+            }
+        }))
+        .ok();
+        let stop = Arc::clone(&stop.gateways);
+        handles.push(named(&format!("gateway-{number}"), move || {
+            if let Err(error) = gateway.run(&stop) {
+                tracing::error!(%error, gateway = number, "a gateway stopped");
+            }
+        })?);
+    }
+    Ok(handles)
+}
+
+fn store(
+    storage: Storage,
+    cursors: &Arc<Cursors>,
+    (parts, stop): (&NodeParts, &Arc<Stops>),
+) -> anyhow::Result<JoinHandle<Storage>> {
+    let (readers, bells, stop) = (Arc::clone(&parts.readers), parts.bells.clone(), Arc::clone(stop));
+    let cursors = Arc::clone(cursors);
+    named("storage", move || {
+        let mut quiet = false;
+        run_storage(storage, |stepped| match stepped {
+            Stepped::Released => {
+                quiet = false;
+                readers.wake();
+                bells.matcher.notify();
+                Continue::On
+            }
+            Stepped::Worked => {
+                quiet = false;
+                bells.matcher.notify();
+                Continue::On
+            }
+            Stepped::Failed => Continue::End,
+            Stepped::Idle if stop.storage.load(Ordering::Relaxed) || cursors.failure().is_some() => Continue::End,
+            Stepped::Idle => {
+                // Announced before the last look, which the next step is.
+                if quiet {
+                    bells.storage.wait(STORAGE_SLEEP);
+                    bells.storage.retract();
+                } else {
+                    bells.storage.announce();
+                }
+                quiet = !quiet;
+                Continue::On
+            }
+        })
+    })
+}
+
+impl Running {
+    /// Waits until `signalled`, or until something of the node ends by itself; then stops it.
+    pub fn wait(self, signalled: &AtomicBool) -> anyhow::Result<()> {
+        while !signalled.load(Ordering::Relaxed) && !self.matcher.is_finished() && self.cursors.failure().is_none() {
+            thread::sleep(WATCH);
+        }
+        self.stop()
+    }
+
+    /// Drains and stops: exits cleanly within 5 s, or says why not.
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.cursors.set_draining();
+        self.bells.matcher.notify();
+        let ended = join(self.matcher)?;
+        let published = self.cursors.published();
+        self.bells.storage.notify();
+        wait_until(|| self.cursors.failure().is_some() || self.cursors.released() >= published);
+        self.stop.gateways.store(true, Ordering::Relaxed);
+        for gateway in self.gateways {
+            join(gateway)?;
+        }
+        self.stop.view.store(true, Ordering::Relaxed);
+        join(self.view)?;
+        self.stop.shadow.store(true, Ordering::Relaxed);
+        join(self.shadow)?;
+        self.stop.storage.store(true, Ordering::Relaxed);
+        self.bells.storage.notify();
+        let storage = join(self.storage)?;
+        self.stop.preparer.store(true, Ordering::Relaxed);
+        join(self.preparer)?;
+        if let Some(why) = storage.failure() {
+            return Err(failure(Code::Stopped, format!("the journal failed: {why}")));
+        }
+        storage.stop()?;
+        std::fs::remove_dir_all(&self.place.shm).ok();
+        match ended {
+            Ended::Drained => Ok(()),
+            Ended::Failed => Err(failure(Code::Stopped, "the node stopped itself")),
+        }
+    }
+
+    /// Sequence of the last command that was told.
+    pub fn released(&self) -> Sequence {
+        Sequence(self.cursors.released())
+    }
+}
+
+fn join<T>(handle: JoinHandle<T>) -> anyhow::Result<T> {
+    let name = handle.thread().name().unwrap_or_default().to_owned();
+    handle.join().map_err(|_| failure(Code::Stopped, format!("thread {name} panicked")))
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + STOP_MAX;
+    while !done() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,75 @@
+//! The view's thread: follows released events, keeps what a starting gateway, `status` and metrics need, and hands
+//! operators their answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rialto_gateway::view::View;
+use rialto_journal::cursor::Cursors;
+use rialto_journal::reader::{LogReader, PageSource, UpTo};
+use rialto_protocol::Event;
+use rialto_shmring::{Region, Side};
+
+use super::operator::{Answer, Operator};
+
+/// Longest sleep: the readers are woken when something is released, but a missed wake must not matter.
+const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// Events applied under one hold of the lock.
+const STRIDE: usize = 512;
+
+/// What the view's thread works with.
+#[derive(Debug)]
+pub struct Following<S> {
+    /// The view that it keeps.
+    pub view: Arc<Mutex<View>>,
+    /// The event log.
+    pub events: LogReader<S>,
+    /// The node's cursors.
+    pub cursors: Arc<Cursors>,
+    /// Whose answers it reads.
+    pub operator: Arc<Operator>,
+    /// Ring 0: its producer's flag says that this thread sleeps.
+    pub region: Arc<Region>,
+}
+
+impl<S: PageSource> Following<S> {
+    /// Follows until `stop` is set and all that was released is seen.
+    pub fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
+        loop {
+            if self.follow()? {
+                continue;
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let region = Arc::clone(&self.region);
+            let flag = region.sleep_flag(Side::Producer);
+            flag.announce();
+            if !self.follow()? {
+                std::thread::park_timeout(SLEEP_MAX);
+            }
+            flag.retract();
+        }
+    }
+
+    /// Applies some events; whether there were any.
+    fn follow(&mut self) -> anyhow::Result<bool> {
+        let released = self.cursors.released();
+        let mut view = self.view.lock();
+        for done in 0..STRIDE {
+            let Some((position, record)) = self.events.next(UpTo::Sequence(released))? else {
+                return Ok(done > 0);
+            };
+            let (_, event) = view.apply(record.bytes(), position.get())?;
+            if let Event::Answer { request, outcome, sequence, text } = event {
+                let text = text.as_str().to_owned();
+                self.operator.answered(request, Answer { sequence, outcome, text });
+            }
+        }
+        // What changed is for market data; nobody asks here.
+        view.books.take_changes();
+        Ok(true)
+    }
+}

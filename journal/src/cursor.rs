@@ -15,6 +15,7 @@
 //! All four cursors are command sequences and never fall. `published` is raised after the events' end and the commands'
 //! end: who sees a command published or released finds its events.
 
+#[cfg(not(loom))]
 use std::path::Path;
 
 use crate::atomics::{AtomicU64, Ordering};

@@ -21,6 +21,7 @@
 //!    If not, its bytes are the page's, and its load of `end` made sure that they were all there.
 
 use std::ops::Range;
+#[cfg(not(loom))]
 use std::path::Path;
 use std::sync::Arc;
 

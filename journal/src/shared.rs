@@ -21,6 +21,7 @@
 //! The magic is written last, so that a file which has it is complete.
 
 #![cfg_attr(not(loom), expect(unsafe_code, reason = "memory shared with other processes"))]
+#![cfg_attr(loom, expect(dead_code, reason = "a model has no files"))]
 
 use std::fmt::{self, Display};
 use std::io;

@@ -99,7 +99,10 @@ impl Connection {
         let mut line = serde_json::to_string(request)?;
         line.push('\n');
         let unknown = |error: std::io::Error| {
-            failure(Code::Unreached, format!("{error}: it may or may not have been done; ask again with the same id"))
+            failure(
+                Code::Unreached,
+                format!("{error}: it may or may not have been done; ask again with the same id"),
+            )
         };
         self.0.get_mut().write_all(line.as_bytes()).map_err(unknown)?;
         let mut answer = String::new();

@@ -13,5 +13,3 @@ pub mod failure;
 pub mod load;
 
 pub mod operate;
-
-pub mod serve;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rialto_protocol::reference::{
-    AccountDef, CurrencyDef, Grant, InstrumentDef, Operation, ParticipantDef, Scope, ScopeKind, SessionDef, Transfer,
+    AccountDef, CurrencyDef, Grant, InstrumentDef, Operation, ParticipantDef, Scope, ScopeKind, SessionDef,
+    Transfer,
 };
 use rialto_protocol::terms::{AckPolicy, MarketState, ParticipantKind, ReplaceRule, SelfTrade, SessionKind};
 use rialto_protocol::{ClOrdId, Decimal, Name, Symbol, TradeId};
@@ -317,13 +318,24 @@ fn operations(verb: Verb) -> anyhow::Result<Vec<Operation>> {
 }
 
 fn instrument(add: AddInstrument) -> Operation {
-    let AddInstrument::Add { symbol, tick, lot, currency, maker_fee_ppm, taker_fee_ppm, replace, midpoint } = add;
+    let AddInstrument::Add { symbol, tick, lot, currency, maker_fee_ppm, taker_fee_ppm, replace, midpoint } =
+        add;
     let replace = replace.into();
-    Operation::Instrument(InstrumentDef { symbol, currency, tick, lot, maker_fee_ppm, taker_fee_ppm, replace, midpoint })
+    Operation::Instrument(InstrumentDef {
+        symbol,
+        currency,
+        tick,
+        lot,
+        maker_fee_ppm,
+        taker_fee_ppm,
+        replace,
+        midpoint,
+    })
 }
 
 fn session(verb: SessionVerb) -> anyhow::Result<Vec<Operation>> {
-    let SessionVerb::Add { comp_id, participant, accounts, password_env, kind, cancel_on_disconnect } = verb else {
+    let SessionVerb::Add { comp_id, participant, accounts, password_env, kind, cancel_on_disconnect } = verb
+    else {
         let SessionVerb::Reset { comp_id } = verb else { return Ok(Vec::new()) };
         return Ok(vec![Operation::SessionReset(comp_id)]);
     };

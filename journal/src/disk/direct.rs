@@ -13,8 +13,8 @@ use super::{DiskFile, index};
 
 /// What `O_DIRECT` asks of memory, offset and length on every disk that we know of.
 const ALIGNMENT: usize = 4096;
-/// Pages of the buffer; a longer write goes in several calls.
-const BUFFER_PAGES: usize = 64;
+/// Pages of the buffer: a batch of storage. A longer write goes in several calls.
+const BUFFER_PAGES: usize = 256;
 /// `O_DSYNC` of fcntl.h. (rustix's name for it is the whole of `O_SYNC`, which also waits for the file's times.)
 const O_DSYNC: u32 = 0o10_000;
 

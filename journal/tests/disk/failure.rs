@@ -138,6 +138,8 @@ fn a_node_under_async_that_its_disk_stopped_has_in_its_ring_what_the_disk_lacks(
             }
             node.storage.step();
         }
+        // The matcher goes on as far as there is room, until it looks at the failure word.
+        while node.apply() {}
         Some(node)
     };
     let clean = PretendDisk::new(1);

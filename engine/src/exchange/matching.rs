@@ -210,8 +210,12 @@ impl Exchange {
         let funds_left = incoming
             .funds
             .map(|funds| i128::from(funds) - self.terms[incoming.slot.index()].taken * i128::from(unit));
-        let complete = open == Quantity(0)
-            || funds_left.is_some_and(|left| left < i128::from(price.0) * i128::from(unit));
+        let lot_value = i128::from(price.0) * i128::from(unit);
+        // A buy finds no lower price behind this one; a sell might, once this order is used up.
+        let met = |funds: i128| {
+            funds == 0 || (funds < lot_value && (taker_side == Side::Buy || left > Quantity(0)))
+        };
+        let complete = open == Quantity(0) || funds_left.is_some_and(met);
         let status = if complete { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
         let taker_body = self.tell_fill(incoming, &deal, Some(status), out);
         let resting = Incoming { slot: maker, funds: None, listed: true };

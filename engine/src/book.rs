@@ -11,6 +11,8 @@ mod index;
 mod orders;
 
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod twin;
 
 use index::Root;

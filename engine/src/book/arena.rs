@@ -76,25 +76,19 @@ impl<T> Arena<T> {
         Arena { places, free: Vec::with_capacity(records_max as usize), places_max }
     }
 
-    /// Keeps a record, or gives it back when the arena is full.
+    /// Keeps a record; `None` when the arena is full.
     #[inline]
-    pub(super) fn insert(&mut self, record: T) -> Result<Id<T>, T> {
+    pub(super) fn insert(&mut self, record: T) -> Option<Id<T>> {
         if let Some(id) = self.free.pop() {
             self.places[id.index()] = record;
-            return Ok(id);
+            return Some(id);
         }
-        self.append(record)
-    }
-
-    #[cold]
-    fn append(&mut self, record: T) -> Result<Id<T>, T> {
         let place = self.places.len();
         if place == self.places_max {
-            return Err(record);
+            return None;
         }
         self.places.push(record);
-        let place = u32::try_from(place).expect("an arena's maximum is a u32");
-        Ok(Id::new(place).expect("place 0 is taken from the start"))
+        Id::new(u32::try_from(place).expect("an arena's maximum is a u32"))
     }
 
     #[inline]

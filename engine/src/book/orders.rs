@@ -183,7 +183,7 @@ impl Orders {
     #[inline]
     pub fn insert(&mut self, order: Order) -> Option<Slot> {
         assert_terms(order.price, order.open);
-        self.slab.insert(Order { next: None, prev: None, level: None, ..order }).ok()
+        self.slab.insert(Order { next: None, prev: None, level: None, ..order })
     }
 
     /// Ends an order that does not rest: its slot will be reused.

@@ -55,6 +55,7 @@ pub struct EngineReport {
     /// Trades of the whole flow.
     pub trades: u64,
     /// Lots traded.
+    #[serde(rename = "qty")]
     pub quantity: u64,
     /// Price times quantity of all trades.
     pub notional: u64,
@@ -67,6 +68,7 @@ pub struct EngineReport {
     /// Orders that rest at the end.
     pub live_orders: u64,
     /// Their open quantity, in lots.
+    #[serde(rename = "open_qty")]
     pub open_quantity: u64,
     /// Time per timed record.
     pub ns_per_op: NsPerOp,

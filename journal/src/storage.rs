@@ -197,13 +197,13 @@ impl Storage {
         self.cursors.advance_sealed(last_seq);
         let batch = self.batch[..index(pages)].as_flattened();
         self.commands.raise_floor |= self.commands.writer.append(batch)?;
-        let is_enough = next_page + pages - self.commands.durable_page >= UNSYNCED_PAGES_MAX;
+        let unsynced_max = UNSYNCED_PAGES_MAX.min(self.commands.ring.pages() / 4);
+        let is_enough = next_page + pages - self.commands.durable_page >= unsynced_max;
         let released = match self.cursors.policy() {
             Policy::Disk => self.sync()?,
             Policy::Async if is_enough => self.sync()?,
             Policy::Async => false,
         };
-        self.commands.ring.free(next_page + pages);
         Ok(if released { Stepped::Released } else { Stepped::Worked })
     }
 
@@ -232,10 +232,12 @@ impl Storage {
         };
     }
 
-    /// Syncs what was written; true if that released commands.
+    /// Syncs what was written and only then gives its pages back to the matcher: if the disk has lost them, also under
+    /// `async`, shared memory still has them. True if that released commands.
     fn sync(&mut self) -> Result<bool, JournalError> {
         self.commands.writer.sync()?;
         self.commands.durable_page = self.commands.base.page_no;
+        self.commands.ring.free(self.commands.durable_page);
         Ok(self.cursors.advance_synced(self.commands.base.first_seq - 1))
     }
 

@@ -9,19 +9,15 @@ use std::path::Path;
 
 use crate::failure::{Code, failure};
 
-mod decimal;
 mod reader;
 mod reference;
 mod settings;
 mod words;
 
-pub use decimal::Decimal;
 pub use reader::Fault;
-pub use reference::{
-    Account, Amount, Currency, Deposit, Instrument, Participant, Reference, SYMBOL_CHARS_MAX, Session,
-};
-pub use settings::{Cluster, Fix, HostPort, Limits, Listen, NAME_CHARS_MAX, Node, Peer, Pin};
-pub use words::{Ack, Idle, ParticipantKind, ReplaceRule, SelfTrade, SessionKind, Word};
+pub use reference::{Reference, Session, secret_of};
+pub use settings::{Cluster, Fix, HostPort, Limits, Listen, Node, Peer, Pin};
+pub use words::{Ack, Idle, Word};
 
 use reader::Section;
 

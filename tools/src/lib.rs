@@ -2,14 +2,12 @@
 //!
 //! The exchange itself lives in the other crates; here are the command line, the configuration file, the readers
 //! of public data sets and the line client.
-pub mod cli;
-
-pub mod config;
-
 pub mod admin;
-
+pub mod cli;
+pub mod config;
+pub mod dataset;
 pub mod failure;
-
 pub mod load;
-
 pub mod operate;
+pub mod replay;
+pub mod twin;

@@ -2,9 +2,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use rialto_protocol::Decimal;
 use toml::{Table, Value};
 
-use super::decimal::Decimal;
 use super::words::Word;
 
 /// Characters of a value that a message repeats.
@@ -97,12 +97,16 @@ impl Section {
         }
     }
 
-    /// The decimal at `key`, written as a text so that nothing of it is lost.
+    /// The decimal above 0 at `key`, written as a text so that nothing of it is lost.
     pub(super) fn decimal(&self, key: &str) -> Result<Decimal, Fault> {
         if matches!(self.table.get(key), Some(Value::Integer(_) | Value::Float(_))) {
             return Err(self.fault(key, "a decimal is written in quotes, so that it stays exact"));
         }
-        Decimal::parse(self.required(key)?).map_err(|why| self.fault(key, why))
+        match Decimal::parse(self.required(key)?.as_bytes()) {
+            Ok(decimal) if decimal.mantissa > 0 => Ok(decimal),
+            Ok(_) => Err(self.fault(key, "has to be above 0")),
+            Err(error) => Err(self.fault(key, &format!("{error}, such as 0.01"))),
+        }
     }
 
     /// The whole number at `key`, or `default`, which has to lie in `range`.

@@ -10,8 +10,8 @@ use super::Overrides;
 use super::reader::{Fault, Section};
 use super::words::{Ack, Idle, Word};
 
-/// Characters that a name may have: of a node, a cluster, a participant, an account, a session.
-pub const NAME_CHARS_MAX: usize = 20;
+/// Characters that a name may have: of a node, a cluster, a participant, an account, a session ([`Name`]).
+const NAME_CHARS_MAX: usize = 32;
 /// MiB that one segment file may have; a position stays far inside 64 bits, a file inside any file system.
 const SEGMENT_MIB_MAX: u32 = 65_536;
 /// MiB of shared memory that two rings of pages and a few input rings need at least.

@@ -2,6 +2,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
+use rialto_protocol::reference::Operation;
+use rialto_protocol::terms::SessionKind;
 
 use super::*;
 
@@ -53,11 +55,23 @@ fn an_empty_file_is_a_lone_node_with_all_defaults() {
 fn the_example_in_the_documents_is_accepted() {
     let config = parse(EXAMPLE).unwrap();
     let all = &config.reference;
-    assert_eq!(all.instruments[0].tick_lot_cash, 100_000_000);
-    assert_eq!(all.instruments[1].tick_lot_cash, 1);
-    assert_eq!(all.deposits[0].amount, Amount::Cash(10_000_000_000_000_000));
-    assert_eq!(all.deposits[2].amount, Amount::Lots(1_250_000_000));
-    assert_eq!(all.sessions[2].kind, SessionKind::MarketData);
+    assert_eq!(all.instruments[1].lot.to_string(), "0.00000001");
+    assert_eq!(all.sessions[2].def.kind, SessionKind::MarketData);
+    assert_eq!(all.sessions[0].accounts.len(), 2);
+    assert_eq!(all.deposits[2].amount.to_string(), "12.5");
+}
+
+#[test]
+fn operations_name_only_what_came_before_them() {
+    let operations = parse(MARKET).unwrap().reference.operations();
+    let shown: Vec<String> = operations.iter().map(|operation| format!("{operation:?}")).collect();
+    let kinds: Vec<&str> = shown.iter().filter_map(|shown| shown.split('(').next()).collect();
+    assert_eq!(
+        kinds.join(" "),
+        "Currency Instrument Participant Participant Account Account Session Grant Transfer"
+    );
+    let Operation::Session(session) = operations[6] else { panic!("{:?}", operations[6]) };
+    assert_eq!(session.secret[..4], [0x2b, 0xb8, 0x0d, 0x53], "SHA-256 of \"secret\"");
 }
 
 #[test]
@@ -218,16 +232,16 @@ fn instruments_are_checked() {
     changed(
         "currency = \"USD\"",
         "currency = \"EUR\"",
-        "instrument[ACME].currency = \"EUR\": no currency EUR is declared above",
+        "instrument[ACME].currency = \"EUR\": no currency EUR is declared",
     );
     changed("tick = \"0.01\", ", "", "instrument[ACME].tick = (absent): missing");
-    changed("\"0.01\"", "\"0\"", "instrument[ACME].tick = \"0\": a step may not be 0");
-    changed("\"0.01\"", "\"-1\"", "instrument[ACME].tick = \"-1\": not a decimal number such as 0.01");
+    changed("\"0.01\"", "\"0\"", "instrument[ACME].tick = \"0\": has to be above 0");
+    changed("\"0.01\"", "\"-1\"", "instrument[ACME].tick = \"-1\": has to be above 0");
     changed(
         "lot = \"1\"",
         "lot = \"0.000000005\"",
-        "instrument[ACME].tick = \"0.01\": tick × lot (0.01 × 0.000000005) has to be a whole number of 10^-10 USD, \
-         its currency's smallest unit",
+        "instrument[ACME].tick = \"0.01\": tick × lot (0.01 × 0.000000005) has to be a whole number of \
+         0.0000000001 USD",
     );
     changed(
         "lot = \"1\"",
@@ -249,8 +263,13 @@ fn instruments_are_checked() {
         "lot = \"1\", replace = \"keep\"",
         "instrument[ACME].replace = \"keep\": one of keep-on-decrease, requeue",
     );
-    let fine = MARKET.replace("lot = \"1\"", "lot = \"0.00000001\"");
-    assert_eq!(parse(&fine).unwrap().reference.instruments[0].tick_lot_cash, 1);
+    changed("\"0.01\"", "\"1e-2\"", "instrument[ACME].tick = \"1e-2\": not a decimal number, such as 0.01");
+    changed(
+        "ACME",
+        "A23456789B1234567",
+        "instrument[A23456789B1234567].symbol = \"A23456789B1234567\": too long",
+    );
+    assert!(parse(&MARKET.replace("lot = \"1\"", "lot = \"0.00000001\"")).is_ok());
 }
 
 #[test]
@@ -285,8 +304,8 @@ fn members_are_checked() {
     );
     changed(
         "name = \"B1\"",
-        "name = \"B12345678901234567890\"",
-        "account[B12345678901234567890].name = \"B12345678901234567890\": a name has at most 20 characters",
+        "name = \"B12345678901234567890123456789012\"",
+        "account[B12345678901234567890123456789012].name = \"B12345678901234567890123456789012\": a name has at most 32 characters",
     );
 }
 
@@ -324,7 +343,7 @@ fn a_password_is_never_part_of_a_message() {
         assert!(!message.contains("secret") && !message.contains("hush"), "{message}");
     }
     let shown = format!("{:?}", parse(MARKET).unwrap());
-    assert!(!shown.contains("secret"), "{shown}");
+    assert!(!shown.contains("\"secret\""), "{shown}");
 }
 
 #[test]
@@ -344,7 +363,7 @@ fn deposits_are_checked() {
         "\"0.00000000001\"",
         "deposit[d1].amount = \"0.00000000001\": USD has 10 digits behind the point",
     );
-    changed("\"1000000.00\"", "\"0.00\"", "deposit[d1].amount = \"0.00\": nothing is deposited");
+    changed("\"1000000.00\"", "\"0.00\"", "deposit[d1].amount = \"0.00\": has to be above 0");
     changed(
         "asset = \"USD\", amount = \"1000000.00\"",
         "asset = \"ACME\", amount = \"1.5\"",

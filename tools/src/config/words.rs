@@ -1,6 +1,8 @@
 //! Settings that are one word out of a few, and the one table of those words.
 use std::str::FromStr;
 
+use rialto_protocol::terms::{ParticipantKind, ReplaceRule, SelfTrade, SessionKind};
+
 /// A setting that is one word out of a few.
 pub trait Word: Copy + PartialEq + 'static {
     /// Each word with what it stands for, in the order in which messages list them.
@@ -77,29 +79,9 @@ impl Word for Idle {
         &[("auto", Idle::Auto), ("spin", Idle::Spin), ("yield", Idle::Yield), ("park", Idle::Park)];
 }
 
-/// What a replace does to an order's place in the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplaceRule {
-    /// It keeps its place when only its quantity shrinks.
-    KeepOnDecrease,
-    /// It always goes to the back.
-    Requeue,
-}
-
 impl Word for ReplaceRule {
     const WORDS: &'static [(&'static str, Self)] =
         &[("keep-on-decrease", ReplaceRule::KeepOnDecrease), ("requeue", ReplaceRule::Requeue)];
-}
-
-/// What a participant is to the market.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParticipantKind {
-    /// Acts for many customers' accounts.
-    Broker,
-    /// Trades for itself.
-    Institution,
-    /// Runs the market.
-    Operator,
 }
 
 impl Word for ParticipantKind {
@@ -110,19 +92,6 @@ impl Word for ParticipantKind {
     ];
 }
 
-/// What happens when two orders of one participant would trade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SelfTrade {
-    /// They trade.
-    Off,
-    /// The one that came last is cancelled.
-    CancelNewest,
-    /// The one that came first is cancelled.
-    CancelOldest,
-    /// Both are cancelled.
-    CancelBoth,
-}
-
 impl Word for SelfTrade {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("off", SelfTrade::Off),
@@ -130,15 +99,6 @@ impl Word for SelfTrade {
         ("cancel-oldest", SelfTrade::CancelOldest),
         ("cancel-both", SelfTrade::CancelBoth),
     ];
-}
-
-/// What a session is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionKind {
-    /// Orders and their reports.
-    Trading,
-    /// Books and trades of everyone.
-    MarketData,
 }
 
 impl Word for SessionKind {

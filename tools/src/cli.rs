@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
 
 /// Version and commit, as `--version` and `rialto status` name them.
@@ -26,6 +27,8 @@ enum Command {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Trade by hand: orders, cancels, books and balances, in plain words or FIX lines.
+    Client(ClientArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +54,7 @@ impl Cli {
                 let config = Config::load(&file, &Overrides { plaintext, ..Overrides::default() })?;
                 print_check(&file.display().to_string(), &config, json)
             }
+            Command::Client(args) => client::run(&args),
         }
     }
 }

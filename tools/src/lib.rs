@@ -4,6 +4,7 @@
 //! of public data sets and the line client.
 pub mod admin;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod dataset;
 pub mod failure;

@@ -6,7 +6,6 @@ use crate::config::{self, Config};
 
 /// All that the file defines, in an order in which nothing names what is not there yet; [`Operation::Loaded`] is not
 /// among it.
-#[expect(clippy::unnecessary_wraps, reason = "callers treat a file that cannot be told as an error of theirs")]
 pub fn operations(config: &Config) -> anyhow::Result<Vec<Operation>> {
     let mut all = vec![Operation::Limits(Limits {
         account: Name::EMPTY,

@@ -5,8 +5,9 @@
 //! queue: create `*.tmp` → allocate → zeros → headers → sync → rename → sync the directory.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Segment, SegmentHeader, has_extension, write_header};
 use crate::disk::{Access, Disk, DiskFile, index};
@@ -29,15 +30,20 @@ pub enum Supplied {
     NoSpace,
 }
 
-/// Makes segments of one log ahead of its writer.
+/// Makes segments of one log ahead of its writer, who never waits for one that is being made while another is ready.
 #[derive(Debug)]
 pub struct Supply {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    ready: VecDeque<Segment>,
-    making: Option<Making>,
+    ready: Mutex<VecDeque<Segment>>,
     /// Full files of events that are still to be synced.
-    unsynced: VecDeque<(PathBuf, Box<dyn DiskFile>)>,
+    full: Mutex<VecDeque<(PathBuf, Box<dyn DiskFile>)>>,
+    maker: Mutex<Maker>,
+}
+
+#[derive(Debug)]
+struct Maker {
+    making: Option<Making>,
     /// The header of the segment to be made after `making`.
     next: SegmentHeader,
 }
@@ -59,13 +65,13 @@ impl Supply {
         first: SegmentHeader,
         existing: Vec<Segment>,
     ) -> Result<Self, JournalError> {
-        let mut supply = Supply {
+        let next = SegmentHeader { first_seq: 0, chain: Chain::default(), ..first };
+        let supply = Supply {
             disk: Arc::clone(disk),
             dir: dir.to_owned(),
-            ready: VecDeque::new(),
-            making: None,
-            unsynced: VecDeque::new(),
-            next: SegmentHeader { first_seq: 0, chain: Chain::default(), ..first },
+            ready: Mutex::default(),
+            full: Mutex::default(),
+            maker: Mutex::new(Maker { making: None, next }),
         };
         supply.remove_unfinished()?;
         for segment in existing {
@@ -74,25 +80,21 @@ impl Supply {
         Ok(supply)
     }
 
-    /// What an unwritten segment at the supply's end would have as its header.
-    pub fn next_header(&self) -> &SegmentHeader {
-        &self.next
-    }
-
     /// Does a little of what is missing.
-    pub fn step(&mut self) -> Result<Supplied, JournalError> {
+    pub fn step(&self) -> Result<Supplied, JournalError> {
         if self.sync_one()? {
             return Ok(Supplied::Worked);
         }
-        if let Some(making) = self.making.take() {
-            return self.go_on(making);
+        let mut maker = lock(&self.maker);
+        if let Some(making) = maker.making.take() {
+            return self.go_on(&mut maker, making);
         }
-        if self.ready.len() >= AHEAD {
+        if lock(&self.ready).len() >= AHEAD {
             return Ok(Supplied::Enough);
         }
-        match self.start() {
+        match self.start(&maker.next) {
             Ok(making) => {
-                self.making = Some(making);
+                maker.making = Some(making);
                 Ok(Supplied::Worked)
             }
             Err(error) if error.is_no_space() => {
@@ -104,44 +106,46 @@ impl Supply {
     }
 
     /// The next segment; made now if none is ready.
-    pub fn take(&mut self) -> Result<Segment, JournalError> {
+    pub fn take(&self) -> Result<Segment, JournalError> {
         loop {
-            if let Some(segment) = self.ready.pop_front() {
+            if let Some(segment) = lock(&self.ready).pop_front() {
                 return Ok(segment);
             }
             if self.step()? == Supplied::NoSpace {
-                let path = self.dir.join(self.next.name());
-                return Err(std::io::Error::from(std::io::ErrorKind::StorageFull)).during("make", &path);
+                let path = self.dir.join(lock(&self.maker).next.name());
+                return Err(io::Error::from(io::ErrorKind::StorageFull)).during("make", &path);
             }
         }
     }
 
     /// Takes a full file to sync it in one of the next steps.
-    pub(super) fn sync_later(&mut self, path: PathBuf, file: Box<dyn DiskFile>) {
-        self.unsynced.push_back((path, file));
+    pub(super) fn sync_later(&self, path: PathBuf, file: Box<dyn DiskFile>) {
+        lock(&self.full).push_back((path, file));
     }
 
     /// Syncs all files taken so.
-    pub(super) fn sync_full(&mut self) -> Result<(), JournalError> {
+    pub(super) fn sync_full(&self) -> Result<(), JournalError> {
         while self.sync_one()? {}
         Ok(())
     }
 
-    fn sync_one(&mut self) -> Result<bool, JournalError> {
-        let Some((path, mut file)) = self.unsynced.pop_front() else { return Ok(false) };
+    fn sync_one(&self) -> Result<bool, JournalError> {
+        // Not while holding the lock: the writer may bring the next one.
+        let full = lock(&self.full).pop_front();
+        let Some((path, mut file)) = full else { return Ok(false) };
         file.sync().during("sync", &path)?;
         Ok(true)
     }
 
-    fn start(&mut self) -> Result<Making, JournalError> {
-        let segment = Segment { path: self.dir.join(self.next.name()), header: self.next };
+    fn start(&self, header: &SegmentHeader) -> Result<Making, JournalError> {
+        let segment = Segment { path: self.dir.join(header.name()), header: *header };
         let temporary = segment.path.with_extension("tmp");
         let mut file = self.disk.create(&temporary).during("create", &temporary)?;
         file.allocate(segment.header.file_bytes()).during("allocate", &temporary)?;
         Ok(Making { file, temporary, segment, zeroed: 0 })
     }
 
-    fn go_on(&mut self, mut making: Making) -> Result<Supplied, JournalError> {
+    fn go_on(&self, maker: &mut Maker, mut making: Making) -> Result<Supplied, JournalError> {
         let left = making.segment.header.file_bytes() - making.zeroed;
         if left > 0 {
             let zeros = vec![0; index(left.min(STEP_BYTES))];
@@ -149,7 +153,7 @@ impl Supply {
             // Synced as it goes: one large sync at the end would hold up the commands' own.
             making.file.sync().during("sync", &making.temporary)?;
             making.zeroed += left.min(STEP_BYTES);
-            self.making = Some(making);
+            maker.making = Some(making);
             return Ok(Supplied::Worked);
         }
         let Making { mut file, temporary, segment, .. } = making;
@@ -158,30 +162,33 @@ impl Supply {
         file.sync().during("sync", &temporary)?;
         self.disk.rename(&temporary, &segment.path).during("rename", &temporary)?;
         self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
-        self.push(segment);
+        self.push(maker, segment);
         Ok(Supplied::Worked)
     }
 
-    fn push(&mut self, segment: Segment) {
-        self.next.index = segment.header.index + 1;
-        self.next.first_page = segment.header.end_page();
-        self.ready.push_back(segment);
+    fn push(&self, maker: &mut Maker, segment: Segment) {
+        maker.next.index = segment.header.index + 1;
+        maker.next.first_page = segment.header.end_page();
+        lock(&self.ready).push_back(segment);
     }
 
     /// Takes over a segment that was made and not begun before: its name and header may be of an older epoch.
-    fn adopt(&mut self, segment: &Segment) -> Result<(), JournalError> {
-        assert!(segment.header.first_page == self.next.first_page, "segments are adopted in order");
-        let header = SegmentHeader { pages: segment.header.pages, ..self.next };
+    fn adopt(&self, segment: &Segment) -> Result<(), JournalError> {
+        let next = lock(&self.maker).next;
+        assert!(segment.header.first_page == next.first_page, "segments are adopted in order");
+        let header = SegmentHeader { pages: segment.header.pages, ..next };
         let adopted = Segment { path: self.dir.join(header.name()), header };
         if adopted != *segment {
             self.rewrite(segment, &adopted)?;
         }
-        self.push(adopted);
+        self.push(&mut lock(&self.maker), adopted);
         Ok(())
     }
 
     /// Gives a segment another name and header. It has neither name meanwhile: lost in between, it is made again.
     pub(super) fn rewrite(&self, from: &Segment, to: &Segment) -> Result<(), JournalError> {
+        // Whoever makes segments removes unfinished ones, which this is for a moment.
+        let _maker = lock(&self.maker);
         let temporary = from.path.with_extension("tmp");
         self.disk.rename(&from.path, &temporary).during("rename", &from.path)?;
         // Or else a power cut could leave the old name with the new header.
@@ -194,7 +201,7 @@ impl Supply {
         self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)
     }
 
-    fn remove_unfinished(&mut self) -> Result<(), JournalError> {
+    fn remove_unfinished(&self) -> Result<(), JournalError> {
         let names = self.disk.list(&self.dir).during("list", &self.dir)?;
         for name in names.iter().filter(|name| has_extension(name, "tmp")) {
             let path = self.dir.join(name);
@@ -202,4 +209,8 @@ impl Supply {
         }
         Ok(())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! Appends sealed pages to a log's segments, taking the next file from the supply as one fills.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::supply::Supply;
 use super::{HEADER_PAGES, Log, Segment, SegmentHeader, pages_in, write_header};
@@ -14,7 +14,7 @@ use crate::page::PageHeader;
 pub struct SegmentWriter {
     disk: Arc<dyn Disk>,
     log: Log,
-    supply: Arc<Mutex<Supply>>,
+    supply: Arc<Supply>,
     current: Option<Current>,
     next_page: u64,
 }
@@ -41,7 +41,7 @@ impl SegmentWriter {
             }
             None => None,
         };
-        let supply = Arc::new(Mutex::new(supply));
+        let supply = Arc::new(supply);
         Ok(SegmentWriter { disk: Arc::clone(disk), log, supply, current, next_page })
     }
 
@@ -51,7 +51,7 @@ impl SegmentWriter {
     }
 
     /// The supply, for the thread that fills it.
-    pub fn supply(&self) -> &Arc<Mutex<Supply>> {
+    pub fn supply(&self) -> &Arc<Supply> {
         &self.supply
     }
 
@@ -90,7 +90,7 @@ impl SegmentWriter {
 
     /// Makes all pages durable, also those of files of events that are full.
     pub fn sync_all(&mut self) -> Result<(), JournalError> {
-        lock(&self.supply).sync_full()?;
+        self.supply.sync_full()?;
         self.sync()
     }
 
@@ -99,13 +99,12 @@ impl SegmentWriter {
         if self.log == Log::Commands {
             self.sync()?;
         }
-        let mut supply = lock(&self.supply);
         if let Some(Current { segment, file }) = self.current.take()
             && self.log == Log::Events
         {
-            supply.sync_later(segment.path, file);
+            self.supply.sync_later(segment.path, file);
         }
-        let prepared = supply.take()?;
+        let prepared = self.supply.take()?;
         let page = PageHeader::read(first);
         let header = SegmentHeader {
             first_seq: page.first_seq,
@@ -115,9 +114,8 @@ impl SegmentWriter {
         };
         let begun = Segment { path: prepared.path.with_file_name(header.name()), header };
         if begun.path != prepared.path {
-            supply.rewrite(&prepared, &begun)?;
+            self.supply.rewrite(&prepared, &begun)?;
         }
-        drop(supply);
         let mut file = self.disk.open(&begun.path, access(self.log)).during("open", &begun.path)?;
         write_header(&mut *file, HEADER_PAGES - 1, &begun)?;
         if self.log == Log::Commands {
@@ -134,8 +132,4 @@ const fn access(log: Log) -> Access {
         Log::Commands => Access::Pages,
         Log::Events => Access::Plain,
     }
-}
-
-pub(crate) fn lock(supply: &Mutex<Supply>) -> MutexGuard<'_, Supply> {
-    supply.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,13 @@
 //! The thread that makes segments ahead, slowly and at low priority.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::cursor::Cursors;
 use crate::error::JournalError;
 use crate::segment::supply::{Supplied, Supply};
-use crate::segment::writer::lock;
 use crate::storage::FAILURE_STORAGE;
 
 /// Between two steps: at one MiB a step, some 200 MiB/s at most, and the disk's queue empties in between.
@@ -21,13 +20,13 @@ const NICE: i32 = 19;
 /// Makes segments for the two logs of a node.
 #[derive(Debug)]
 pub struct Preparer {
-    supplies: [Arc<Mutex<Supply>>; 2],
+    supplies: [Arc<Supply>; 2],
     cursors: Arc<Cursors>,
     no_space: Arc<AtomicBool>,
 }
 
 impl Preparer {
-    pub(crate) fn new(supplies: [Arc<Mutex<Supply>>; 2], cursors: Arc<Cursors>) -> Self {
+    pub(crate) fn new(supplies: [Arc<Supply>; 2], cursors: Arc<Cursors>) -> Self {
         Preparer { supplies, cursors, no_space: Arc::default() }
     }
 
@@ -40,7 +39,7 @@ impl Preparer {
     pub fn step(&self) -> Result<Supplied, JournalError> {
         let mut done = Supplied::Enough;
         for supply in &self.supplies {
-            let supplied = lock(supply).step();
+            let supplied = supply.step();
             match supplied.inspect_err(|_| _ = self.cursors.fail(FAILURE_STORAGE))? {
                 Supplied::Worked if done == Supplied::Enough => done = Supplied::Worked,
                 Supplied::NoSpace => done = Supplied::NoSpace,

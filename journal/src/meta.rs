@@ -124,7 +124,7 @@ impl MetaFile {
         }
         file.sync().during("sync", &temporary)?;
         disk.rename(&temporary, &path).during("rename", &temporary)?;
-        disk.sync_dir(dir).during("sync directory", dir)?;
+        sync_names(disk, dir)?;
         Ok(MetaFile { path, file, slot })
     }
 
@@ -133,6 +133,8 @@ impl MetaFile {
         let path = dir.join(META_NAME);
         let file = disk.open(&path, Access::Plain).during("open", &path)?;
         let slot = newest_slot(&*file, &path)?;
+        // The start that made it may have ended before its name was durable.
+        sync_names(disk, dir)?;
         Ok(MetaFile { path, file, slot })
     }
 
@@ -162,6 +164,13 @@ impl MetaFile {
         self.slot = slot;
         Ok(())
     }
+}
+
+/// Makes durable what is in the node's directory, and that it is in its parent.
+fn sync_names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(), JournalError> {
+    disk.sync_dir(dir).during("sync directory", dir)?;
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    disk.sync_dir(parent).during("sync directory", parent)
 }
 
 fn slot_bytes(slot: &Slot) -> Vec<u8> {

@@ -1,5 +1,6 @@
-//! What a restart believes: segments by the rule of [`scan`], then the one ring that counts, in an order that a second
-//! crash at any point cannot turn into loss.
+//! What a restart believes: segments by the rule of [`mod@scan`], then the one ring that counts.
+//!
+//! In an order that a second crash at any point cannot turn into loss:
 //!
 //! 1. Judge the segments; corrupt ones are refused as they are.
 //! 2. See whether the ring follows on them.
@@ -8,7 +9,7 @@
 //! 4. Sync what was written and perhaps not synced before, write the ring's pages behind it, sync.
 //! 5. Raise the floor in `node.meta`: from now on all that was found here is durable.
 //!
-//! The ring stays named until the next generation's ring is; until then, doing all this again gives the same.
+//! The ring stays named until [`generation`] begins the next one. Until then, doing all this again gives the same.
 
 pub mod events;
 pub mod generation;
@@ -190,8 +191,11 @@ fn cut_tail(
     Ok(Some(TornTail { page_no: scan.end.page_no, bytes: scan.torn_bytes(), kept }))
 }
 
-/// Syncs the files of pages that were written and perhaps not synced, and mends a header of which one copy is old.
+/// Syncs the names of files and those that hold pages which perhaps were not synced; mends a header of which one copy is
+/// old.
 fn sync_written(start: &Start, segments: &[Segment], (floor, end): (u64, u64)) -> Result<(), JournalError> {
+    let dir = start.dir.join(Log::Commands.directory());
+    start.disk.sync_dir(&dir).during("sync directory", &dir)?;
     for Segment { path, header } in segments {
         if header.first_page >= end || header.end_page() <= floor {
             continue;

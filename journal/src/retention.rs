@@ -24,6 +24,9 @@ pub struct Needed {
 /// any that a start from the snapshots kept would read. Without a snapshot that is right nothing goes.
 pub fn trim(disk: &Arc<dyn Disk>, dir: &Path, needed: Needed) -> Result<Vec<PathBuf>, JournalError> {
     let cluster_id = MetaFile::peek(disk, dir)?.cluster_id;
+    // A snapshot counts if it will still be there after a power cut.
+    let snapshots = dir.join("snapshots");
+    disk.sync_dir(&snapshots).during("sync directory", &snapshots)?;
     let kept = Snapshots::new(disk, dir, cluster_id).verified()?;
     let command_page = kept.iter().map(|head| head.point.base.page_no).min().unwrap_or(0);
     let event_page = kept.iter().map(|head| Position::new(head.point.event_at).page()).min().unwrap_or(0);

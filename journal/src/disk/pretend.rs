@@ -6,15 +6,16 @@
 //! torn within itself perhaps, and of each directory's renames and removals a prefix, as a file system with a log
 //! keeps them. Every call has a number, so that a clean run counts the places where a call can fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod content;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Access, Disk, DiskFile, count, index};
-
-/// The unit in which a disk keeps or loses what was written.
-pub const SECTOR_BYTES: usize = 512;
+use content::Content;
+pub use content::SECTOR_BYTES;
 
 /// What is left of unsynced sectors after a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +79,6 @@ enum NameChange {
     Remove(String),
 }
 
-#[derive(Debug, Clone, Default)]
-struct Content {
-    now: Vec<u8>,
-    safe: Vec<u8>,
-    /// Sectors written since the last sync, in the order of their first write.
-    unsynced: Vec<usize>,
-    unsynced_set: BTreeSet<usize>,
-}
-
 /// Seeded numbers (`SplitMix64`, Steele, Lea and Flood 2014).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Random(u64);
@@ -112,10 +104,11 @@ impl Random {
 }
 
 impl PretendDisk {
-    /// An empty disk; `seed` decides what a failed write or sync leaves behind.
+    /// A disk with an empty directory `.`; `seed` decides what a failed write or sync leaves behind.
     pub fn new(seed: u64) -> Self {
         let disk = PretendDisk::default();
         disk.state().random = Random::new(seed);
+        disk.state().directories.insert(PathBuf::from("."), Directory::default());
         disk
     }
 
@@ -261,103 +254,6 @@ impl Directory {
                 }
             }
         }
-    }
-}
-
-impl Content {
-    fn write(&mut self, offset: u64, bytes: &[u8]) {
-        let start = index(offset);
-        let end = start + bytes.len();
-        if end > self.now.len() {
-            self.now.resize(end, 0);
-        }
-        self.now[start..end].copy_from_slice(bytes);
-        for sector in start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
-            if self.unsynced_set.insert(sector) {
-                self.unsynced.push(sector);
-            }
-        }
-    }
-
-    fn sync(&mut self) {
-        let unsynced = self.forget_unsynced();
-        self.safe.resize(self.now.len(), 0);
-        for sector in unsynced {
-            self.save(sector);
-        }
-    }
-
-    /// A sync that failed: some sectors are safe, the others never will be, and the kernel calls all of them clean.
-    fn sync_badly(&mut self, random: &mut Random) {
-        let unsynced = self.forget_unsynced();
-        self.safe.resize(self.now.len(), 0);
-        for sector in unsynced {
-            if random.below(2) == 0 {
-                self.save(sector);
-            }
-        }
-    }
-
-    /// What the kernel calls clean is read from the medium again: also what a failed sync did not save.
-    fn evict(&mut self) {
-        self.safe.resize(self.now.len(), 0);
-        for sector in 0..self.now.len().div_ceil(SECTOR_BYTES) {
-            if !self.unsynced_set.contains(&sector) {
-                let range = self.sector(sector);
-                self.now[range.clone()].copy_from_slice(&self.safe[range]);
-            }
-        }
-    }
-
-    fn forget_unsynced(&mut self) -> Vec<usize> {
-        self.unsynced_set.clear();
-        std::mem::take(&mut self.unsynced)
-    }
-
-    fn save(&mut self, sector: usize) {
-        let range = self.sector(sector);
-        self.safe[range.clone()].copy_from_slice(&self.now[range]);
-    }
-
-    fn sector(&self, sector: usize) -> std::ops::Range<usize> {
-        let start = sector * SECTOR_BYTES;
-        start..(start + SECTOR_BYTES).min(self.now.len())
-    }
-
-    fn keep_first(&mut self, sectors: usize) -> usize {
-        let unsynced = self.forget_unsynced();
-        let kept = unsynced.len().min(sectors);
-        self.safe.resize(self.now.len(), 0);
-        for sector in &unsynced[..kept] {
-            self.save(*sector);
-        }
-        self.now = self.safe.clone();
-        kept
-    }
-
-    fn keep_some(&mut self, random: &mut Random) {
-        let unsynced = self.forget_unsynced();
-        // The new length is kept or not, like a sector.
-        if random.below(2) == 0 {
-            self.safe.resize(self.now.len(), 0);
-        } else {
-            self.now.truncate(self.safe.len());
-        }
-        for sector in unsynced {
-            let range = self.sector(sector);
-            if range.start >= range.end {
-                continue;
-            }
-            match random.below(16) {
-                0 => {
-                    let torn = range.start + random.below(range.len());
-                    self.safe[range.start..torn].copy_from_slice(&self.now[range.start..torn]);
-                }
-                1..8 => self.save(sector),
-                _ => {}
-            }
-        }
-        self.now = self.safe.clone();
     }
 }
 

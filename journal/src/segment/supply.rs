@@ -111,11 +111,19 @@ impl Supply {
             if let Some(segment) = lock(&self.ready).pop_front() {
                 return Ok(segment);
             }
+            self.make_one()?;
+        }
+    }
+
+    /// Makes one now, if none is ready.
+    pub(super) fn make_one(&self) -> Result<(), JournalError> {
+        while lock(&self.ready).is_empty() {
             if self.step()? == Supplied::NoSpace {
                 let path = self.dir.join(lock(&self.maker).next.name());
                 return Err(io::Error::from(io::ErrorKind::StorageFull)).during("make", &path);
             }
         }
+        Ok(())
     }
 
     /// Takes a full file to sync it in one of the next steps.

@@ -34,12 +34,13 @@ impl SegmentWriter {
         current: Option<Segment>,
         next_page: u64,
     ) -> Result<Self, JournalError> {
-        let current = match current.filter(|segment| next_page < segment.header.end_page()) {
-            Some(segment) => {
-                let file = disk.open(&segment.path, access(log)).during("open", &segment.path)?;
-                Some(Current { segment, file })
-            }
-            None => None,
+        let current = if let Some(segment) = current.filter(|segment| next_page < segment.header.end_page()) {
+            let file = disk.open(&segment.path, access(log)).during("open", &segment.path)?;
+            Some(Current { segment, file })
+        } else {
+            // Before the node takes its first command, so that no client waits for it.
+            supply.make_one()?;
+            None
         };
         let supply = Arc::new(supply);
         Ok(SegmentWriter { disk: Arc::clone(disk), log, supply, current, next_page })

@@ -7,6 +7,7 @@
 pub mod decimal;
 pub mod fix;
 pub mod line;
+pub mod market_data;
 pub mod message;
 pub mod timestamp;
 pub mod translate;

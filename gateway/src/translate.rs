@@ -15,6 +15,7 @@ use rialto_protocol::{Command, Decimal, Note};
 
 pub use crate::fix::validate::Wire;
 pub use inbound::command;
+pub(crate) use outbound::security_list;
 pub use outbound::{Identity, Resend, admin_run, is_application, outbound};
 
 use crate::decimal::Scale;
@@ -44,7 +45,7 @@ pub enum Translated {
 }
 
 /// A tick's or lot's size for the codec. An instrument whose tick does not fit was never defined.
-fn scale(step: Decimal) -> Scale {
+pub(crate) fn scale(step: Decimal) -> Scale {
     let mantissa = i64::try_from(step.mantissa).unwrap_or(1);
     Scale::new(mantissa, u32::from(step.decimals)).unwrap_or(UNIT)
 }

@@ -276,7 +276,7 @@ fn mass_cancel_report(
     fields.time(tag::TRANSACT_TIME, time_ns);
 }
 
-fn security_list(fields: &mut FieldWriter<'_>, view: &View, part: &SecurityListPart<'_>) {
+pub(crate) fn security_list(fields: &mut FieldWriter<'_>, view: &View, part: &SecurityListPart<'_>) {
     fields.text(tag::SECURITY_REQ_ID, part.request);
     fields.unsigned(tag::SECURITY_RESPONSE_ID, part.exec.0);
     let (ids, _) = part.instruments.as_chunks::<4>();

@@ -1,6 +1,6 @@
 //! The books as the reports tell them: open orders, price levels, and what changed since the last look.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use rialto_protocol::event::ReportBody;
 use rialto_protocol::{InstrumentId, OrderId, Price, Quantity, Side, TradeId};
@@ -38,6 +38,7 @@ pub struct Book {
     bids: BTreeMap<i64, Level>,
     asks: BTreeMap<i64, Level>,
     last_price: Option<Price>,
+    last_trade: Option<Trade>,
 }
 
 impl Book {
@@ -49,6 +50,11 @@ impl Book {
         }
     }
 
+    /// Number of levels of a side.
+    pub fn depth(&self, side: Side) -> usize {
+        self.side(side).len()
+    }
+
     /// The level at a price; empty if there is none.
     pub fn level(&self, side: Side, price: Price) -> Level {
         self.side(side).get(&price.0).copied().unwrap_or_default()
@@ -57,6 +63,11 @@ impl Book {
     /// Price of the last trade.
     pub fn last_price(&self) -> Option<Price> {
         self.last_price
+    }
+
+    /// The last trade; `None` also where only its price is known, from the seed.
+    pub fn last_trade(&self) -> Option<Trade> {
+        self.last_trade
     }
 
     fn side(&self, side: Side) -> &BTreeMap<i64, Level> {
@@ -92,8 +103,8 @@ struct Open {
 /// within a command an incoming order stands in the book before it trades.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Instrument, side (1 buy, 2 sell) and price in ticks of each level touched.
-    pub levels: BTreeSet<(InstrumentId, Side, Price)>,
+    /// Each level touched, and what it was before the first touch.
+    pub levels: BTreeMap<(InstrumentId, Side, Price), Level>,
     /// In order.
     pub trades: Vec<Trade>,
     /// Trades that were undone.
@@ -139,6 +150,11 @@ impl Books {
         self.open.len()
     }
 
+    /// Whether all changes were taken, so that the books are what those who take them know.
+    pub fn settled(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// What changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
@@ -158,13 +174,13 @@ impl Books {
         if gone {
             self.open.remove(&order);
         }
-        let book = self.book_mut(before.instrument);
-        book.change(before.side, before.price, leaves.0 - before.leaves.0, if gone { -1 } else { 0 });
-        self.changes.levels.insert((before.instrument, before.side, before.price));
+        let orders = if gone { -1 } else { 0 };
+        self.change(&before, leaves.0 - before.leaves.0, orders);
     }
 
     pub(super) fn traded(&mut self, trade: Trade) {
-        self.book_mut(trade.instrument).last_price = Some(trade.price);
+        let book = self.book_mut(trade.instrument);
+        (book.last_price, book.last_trade) = (Some(trade.price), Some(trade));
         self.changes.trades.push(trade);
     }
 
@@ -174,8 +190,14 @@ impl Books {
 
     fn insert(&mut self, order: OrderId, open: Open) {
         self.open.insert(order, open);
-        self.book_mut(open.instrument).change(open.side, open.price, open.leaves.0, 1);
-        self.changes.levels.insert((open.instrument, open.side, open.price));
+        self.change(&open, open.leaves.0, 1);
+    }
+
+    fn change(&mut self, at: &Open, quantity: i64, orders: i32) {
+        let book = self.book_mut(at.instrument);
+        let before = book.level(at.side, at.price);
+        book.change(at.side, at.price, quantity, orders);
+        self.changes.levels.entry((at.instrument, at.side, at.price)).or_insert(before);
     }
 
     fn book_mut(&mut self, instrument: InstrumentId) -> &mut Book {

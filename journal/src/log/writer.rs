@@ -103,12 +103,18 @@ impl Writer {
         self.header.n_records > 0
     }
 
-    /// How many pages can still be opened before storage has to free one. Looks at storage's cursor only when at most
-    /// half of the ring seems to be left. A writer must have room for all that a command may cause before it takes it.
-    pub fn room(&mut self) -> u64 {
-        if self.room_seen() <= self.ring.pages() / 2 {
+    /// Whether so many pages can still be opened before storage has to free one. Looks at storage's cursor only when that
+    /// many do not seem to be left. A writer must have room for all that a command may cause before it takes it.
+    pub fn has_room(&mut self, pages: u64) -> bool {
+        if self.room_seen() < pages {
             self.freed = self.ring.freed();
         }
+        self.room_seen() >= pages
+    }
+
+    /// How many pages can still be opened, by storage's cursor as it is now.
+    pub fn room(&mut self) -> u64 {
+        self.freed = self.ring.freed();
         self.room_seen()
     }
 

@@ -331,7 +331,7 @@ fn check_shm(plan: &Plan) -> anyhow::Result<()> {
 
 /// While nothing else runs, storage works here whenever the event log has no room for another command.
 fn make_room(storage: &mut Storage, events: &mut Writer) -> anyhow::Result<()> {
-    while events.room() < EVENT_PAGES_FREE_MIN {
+    while !events.has_room(EVENT_PAGES_FREE_MIN) {
         events.publish();
         if storage.step() == Stepped::Failed {
             return Err(storage_failed(storage));

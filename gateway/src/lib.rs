@@ -6,9 +6,15 @@
 
 pub mod decimal;
 pub mod fix;
+pub mod gateway;
+pub mod limits;
 pub mod line;
 pub mod market_data;
 pub mod message;
+pub mod poller;
+pub mod port;
+pub mod resend;
+pub mod session;
 pub mod timestamp;
 pub mod translate;
 pub mod view;

@@ -1,0 +1,240 @@
+//! One gateway: its part of the exchange's clients, between a listening port and the exchange's ring and event log.
+//!
+//! It routes: events to the connections whose sessions they are for, and back what the conversations ask. Sockets are
+//! [`crate::poller`]'s.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use mio::Waker;
+use rialto_journal::cursor::Cursors;
+use rialto_journal::reader::{LogReader, PageSource, ReadError};
+use rialto_protocol::record::Malformed;
+use rialto_protocol::{Event, GatewayId, Header, SessionId, event};
+use rialto_shmring::{Doorbell, Poisoned, Producer};
+use thiserror::Error;
+
+use crate::poller::Poller;
+use crate::port::Port;
+pub use crate::session::Settings;
+use crate::session::{Commands, Context, Now, Seats, Session};
+use crate::view::View;
+
+/// Events dealt with before the sockets get their turn.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct GatewayParts<S> {
+    /// Its number, that of its ring.
+    pub id: GatewayId,
+    /// Where clients connect; see [`crate::poller::listen`].
+    pub listener: TcpListener,
+    /// Its ring to the matcher.
+    pub ring: Producer,
+    /// What wakes the matcher.
+    pub doorbell: Arc<Doorbell>,
+    /// The node's cursors.
+    pub cursors: Arc<Cursors>,
+    /// The event log, from the view's position on.
+    pub events: LogReader<S>,
+    /// What is known of the exchange at that position.
+    pub view: View,
+    /// How to deal with members.
+    pub settings: Settings,
+}
+
+/// Why a gateway cannot go on. All its connections are closed then.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// The ring to the matcher is dead.
+    #[error("ring: {0}")]
+    Ring(#[from] Poisoned),
+    /// The event log cannot be read.
+    #[error("event log: {0}")]
+    Log(#[from] ReadError),
+    /// The event log holds what this build does not understand.
+    #[error("event log: {0}")]
+    Event(#[from] Malformed),
+    /// The system refused something that a gateway cannot do without.
+    #[error("sockets: {0}")]
+    Sockets(#[from] io::Error),
+}
+
+/// A gateway that is ready to run.
+#[derive(Debug)]
+pub struct Gateway<S> {
+    desk: Desk<S>,
+    poller: Poller,
+}
+
+impl<S: PageSource> Gateway<S> {
+    /// Makes the gateway, and what wakes it when something is released: call it where the sleep flag of its ring's
+    /// producer says that it sleeps.
+    pub fn new(parts: GatewayParts<S>) -> io::Result<(Self, Arc<Waker>)> {
+        let GatewayParts { id, listener, ring, doorbell, cursors, events, view, settings } = parts;
+        let (poller, waker) = Poller::new(listener)?;
+        let desk = Desk {
+            id,
+            port: Port::new(ring, doorbell, cursors, events),
+            view,
+            settings,
+            commands: Commands::default(),
+            seats: Seats::default(),
+        };
+        Ok((Self { desk, poller }, waker))
+    }
+
+    /// Serves clients until `stop` is set (look at it at least every 50 ms): then it sends what is released, closes all
+    /// connections and returns, within a second.
+    pub fn run(self, stop: &AtomicBool) -> Result<(), GatewayError> {
+        let Self { mut desk, mut poller } = self;
+        poller.run(&mut desk, stop)
+    }
+}
+
+/// All of a gateway but its sockets.
+#[derive(Debug)]
+pub(crate) struct Desk<S> {
+    id: GatewayId,
+    pub(crate) port: Port<S>,
+    view: View,
+    pub(crate) settings: Settings,
+    commands: Commands,
+    seats: Seats,
+}
+
+/// Where an event goes.
+enum Route {
+    /// To the connection with this number.
+    Connection(u32),
+    /// To the connection that has this session.
+    Session(SessionId),
+    /// To all connections.
+    All,
+    /// To none.
+    Nobody,
+}
+
+/// The connections, as a desk needs them.
+pub(crate) trait Connections {
+    /// The conversation of a connection.
+    fn session(&mut self, connection: u32) -> Option<&mut Session>;
+    /// All conversations.
+    fn each(&mut self, with: &mut dyn FnMut(&mut Session));
+    /// The conversation has something to write, to send again, or to end.
+    fn touched(&mut self, connection: u32);
+}
+
+impl<S: PageSource> Desk<S> {
+    /// Takes a turn with one conversation.
+    pub(crate) fn with(&mut self, now: Now, turn: impl FnOnce(&mut Context<'_>)) {
+        turn(&mut Context {
+            view: &self.view,
+            commands: &mut self.commands,
+            seats: &mut self.seats,
+            settings: &self.settings,
+            gateway: self.id,
+            now,
+        });
+    }
+
+    /// Sends some of what a conversation has to send again.
+    pub(crate) fn resend(&mut self, session: &mut Session, now: Now) {
+        let context = Context {
+            view: &self.view,
+            commands: &mut self.commands,
+            seats: &mut self.seats,
+            settings: &self.settings,
+            gateway: self.id,
+            now,
+        };
+        session.resend(&mut self.port.events, &context);
+    }
+
+    /// Pushes what was asked; whether all of it went in, so that more may be read.
+    pub(crate) fn push(&mut self) -> Result<bool, Poisoned> {
+        self.port.push(&mut self.commands)?;
+        Ok(self.commands.is_empty())
+    }
+
+    /// Whether all that was asked is pushed.
+    pub(crate) fn has_room(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Hands out some released events; whether there were any.
+    pub(crate) fn events(
+        &mut self,
+        connections: &mut dyn Connections,
+        now: Now,
+    ) -> Result<bool, GatewayError> {
+        for done in 0..EVENTS_PER_TURN {
+            let Self { id, port, view, settings, commands, seats } = self;
+            let Some((position, record)) = port.next_event()? else {
+                return Ok(done > 0);
+            };
+            let (header, event) = view.apply(record, position)?;
+            let mut ctx = Context { view, commands, seats, settings, gateway: *id, now };
+            match route(*id, &header, &event) {
+                Route::Connection(connection) => {
+                    deliver(connections, connection, &mut ctx, (&header, &event))
+                }
+                Route::Session(session) => match ctx.seats.get(session) {
+                    Some(seat) => deliver(connections, seat.connection, &mut ctx, (&header, &event)),
+                    None => {}
+                },
+                Route::All => {
+                    ctx.seats.free_all();
+                    connections.each(&mut Session::epoch);
+                }
+                Route::Nobody => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets what changed in the books, where nobody follows them.
+    pub(crate) fn forget_changes(&mut self) {
+        self.view.books.take_changes();
+    }
+}
+
+fn route(id: GatewayId, header: &Header, event: &Event<'_>) -> Route {
+    match event {
+        Event::LogOnRefused { gateway, connection, .. } if *gateway == id => Route::Connection(*connection),
+        Event::Epoch(_) => Route::All,
+        Event::Gone | Event::Repeat(_) => Route::Session(header.session),
+        _ if header.kind < event::kind::UNNUMBERED => Route::Session(header.session),
+        _ => Route::Nobody,
+    }
+}
+
+fn deliver(
+    connections: &mut dyn Connections,
+    connection: u32,
+    ctx: &mut Context<'_>,
+    (header, event): (&Header, &Event<'_>),
+) {
+    let Some(session) = connections.session(connection) else {
+        // It hung up before; the seat is free once the exchange says so.
+        if matches!(event, Event::Gone | Event::LogOnRefused { .. }) || ends(event) {
+            ctx.seats.free(header.session);
+        }
+        return;
+    };
+    match event {
+        Event::LogOnRefused { text, .. } => session.refused(text.as_str(), ctx),
+        Event::Gone => session.gone(ctx),
+        Event::Repeat(number) => session.repeat(*number),
+        numbered => session.event(header, numbered, ctx),
+    }
+    connections.touched(connection);
+}
+
+/// Whether a notice ends its session.
+fn ends(event: &Event<'_>) -> bool {
+    matches!(event, Event::Notice(notice) if notice.flags & event::notice_flag::CLOSE != 0)
+}

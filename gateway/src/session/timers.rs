@@ -1,0 +1,119 @@
+//! Heartbeats and silences. Ours run from the last message sent, the member's from the last one received.
+
+use rialto_protocol::Note;
+use rialto_protocol::command::{Notice, NoticeKind};
+
+use super::inbound::notice;
+use super::{Close, Context, Now, Session, State};
+use crate::limits::{LOG_ON_WITHIN_NS, SECOND_NS};
+
+/// How long the holder of a session has to answer when somebody else logs on.
+const CHALLENGE_NS: u64 = 2 * SECOND_NS;
+/// How long the member has to close the connection when all is said. The standard's advice is up to ten seconds; nothing is
+/// lost by less, since everything is journaled.
+const GOOD_BYE_NS: u64 = 2 * SECOND_NS;
+
+/// When what was last heard and said.
+#[derive(Debug)]
+pub(super) struct Timers {
+    began_ns: u64,
+    heard_ns: u64,
+    said_ns: u64,
+    /// 0 = none.
+    heartbeat_ns: u64,
+    /// A heartbeat is on its way through the exchange.
+    heartbeat_asked: bool,
+    /// A test request is out since then.
+    tested_ns: Option<u64>,
+    /// Another log-on wants the session; this holder must answer by then.
+    challenged_until_ns: Option<u64>,
+    /// All is said; the connection ends by then.
+    end_by_ns: Option<u64>,
+}
+
+impl Timers {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            began_ns: now.mono_ns,
+            heard_ns: now.mono_ns,
+            said_ns: now.mono_ns,
+            heartbeat_ns: 0,
+            heartbeat_asked: false,
+            tested_ns: None,
+            challenged_until_ns: None,
+            end_by_ns: None,
+        }
+    }
+
+    /// Logged on: with heartbeats every so many seconds, 0 = none.
+    pub(super) fn start(&mut self, heartbeat_s: u16, now: Now) {
+        *self = Self::new(now);
+        self.heartbeat_ns = u64::from(heartbeat_s) * SECOND_NS;
+    }
+
+    /// A message came. It shows that somebody is there, whatever it says.
+    pub(super) fn heard(&mut self, now: Now) {
+        self.heard_ns = now.mono_ns;
+        self.tested_ns = None;
+    }
+
+    /// A heartbeat came.
+    pub(super) fn answered(&mut self) {
+        self.challenged_until_ns = None;
+    }
+
+    /// A message was sent.
+    pub(super) fn said(&mut self, now: Now) {
+        self.said_ns = now.mono_ns;
+        self.heartbeat_asked = false;
+    }
+
+    /// Somebody else logs on.
+    pub(super) fn challenged(&mut self, now: Now) {
+        self.challenged_until_ns.get_or_insert(now.mono_ns + CHALLENGE_NS);
+    }
+}
+
+impl Session {
+    /// Does what is due. Called at least every 100 ms or so.
+    pub fn tick(&mut self, ctx: &mut Context<'_>) {
+        let now_ns = ctx.now.mono_ns;
+        match self.state {
+            State::Opening if now_ns >= self.timers.began_ns + LOG_ON_WITHIN_NS => self.end(Close::Now),
+            State::Waiting(_) => self.wait(ctx),
+            State::Live if !self.leaving && !self.resetting => self.tick_live(ctx),
+            State::Ended => {
+                let until_ns = *self.timers.end_by_ns.get_or_insert(now_ns + GOOD_BYE_NS);
+                if now_ns >= until_ns {
+                    self.close = Some(Close::Now);
+                }
+            }
+            State::Opening | State::Asked | State::Live => {}
+        }
+    }
+
+    fn tick_live(&mut self, ctx: &mut Context<'_>) {
+        let (now_ns, timers) = (ctx.now.mono_ns, &mut self.timers);
+        if timers.challenged_until_ns.is_some_and(|until_ns| now_ns >= until_ns) {
+            self.log_off(ctx);
+            return self.end(Close::Now);
+        }
+        let interval_ns = timers.heartbeat_ns;
+        if interval_ns == 0 {
+            return;
+        }
+        if timers.tested_ns.is_some_and(|tested_ns| now_ns >= tested_ns + interval_ns) {
+            return self.log_out("no answer to TestRequest", ctx);
+        }
+        if timers.tested_ns.is_none() && now_ns >= timers.heard_ns + interval_ns + interval_ns / 5 {
+            timers.tested_ns = Some(now_ns);
+            let text = Note::clipped("are you there");
+            let test = Notice { text, ..notice(NoticeKind::TestRequest, "") };
+            return self.note(ctx, (false, 0), Some(test));
+        }
+        if !timers.heartbeat_asked && now_ns >= timers.said_ns + interval_ns {
+            timers.heartbeat_asked = true;
+            self.note(ctx, (false, 0), Some(notice(NoticeKind::Heartbeat, "")));
+        }
+    }
+}

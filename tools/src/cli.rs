@@ -8,6 +8,9 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
+use crate::operate::Admin;
+use crate::serve::command::Serve;
+use crate::status::Status;
 
 /// Version and commit, as `--version` and `rialto status` name them.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("RIALTO_COMMIT"), ")");
@@ -27,6 +30,12 @@ enum Command {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Run a node of the exchange.
+    Serve(Box<Serve>),
+    /// Show what a node is doing.
+    Status(Status),
+    /// Talk to a running node as its operator.
+    Admin(Box<Admin>),
     /// Trade by hand: orders, cancels, books and balances, in plain words or FIX lines.
     Client(ClientArgs),
 }
@@ -54,6 +63,9 @@ impl Cli {
                 let config = Config::load(&file, &Overrides { plaintext, ..Overrides::default() })?;
                 print_check(&file.display().to_string(), &config, json)
             }
+            Command::Serve(serve) => serve.run(),
+            Command::Status(status) => status.run(),
+            Command::Admin(admin) => admin.run(),
             Command::Client(args) => client::run(&args),
         }
     }

@@ -11,4 +11,6 @@ pub mod failure;
 pub mod load;
 pub mod operate;
 pub mod replay;
+pub mod serve;
+pub mod status;
 pub mod twin;

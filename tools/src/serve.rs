@@ -1,10 +1,12 @@
 //! `rialto serve`: a node's threads and how they hang together.
 
 pub mod aside;
+pub mod command;
 pub mod metrics;
 pub mod node;
 pub mod note;
 pub mod operator;
+pub mod run;
 pub mod seed;
 pub mod show;
 pub mod snapshots;

@@ -4,7 +4,6 @@
 //! and close; the shadow makes a snapshot; the journal is marked as cleanly stopped.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};

@@ -1,0 +1,179 @@
+//! `rialto serve`: the command line, the ready line, and the signals.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use clap::Args;
+use rialto_engine::matcher;
+use rialto_gateway::gateway::Settings as GatewaySettings;
+use rialto_journal::cursor::Policy;
+use rialto_journal::disk::real::Backend;
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+use super::run::{Settings, launch};
+use super::start::Plan;
+use crate::config::{Ack, Config, Idle, Overrides, Pin};
+use crate::failure::{Code, failure};
+use crate::load;
+
+/// Cores from which on threads may spin.
+const CORES_TO_SPIN: usize = 4;
+
+/// Run a node of the exchange.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The TOML file.
+    #[arg(long)]
+    config: PathBuf,
+    /// The node's directory; made if it is not there.
+    #[arg(long)]
+    data: PathBuf,
+    /// Instead of node.name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Instead of node.idle: spin, yield, park or auto.
+    #[arg(long)]
+    idle: Option<Idle>,
+    /// Instead of node.pin: auto, off, or core numbers such as 0,1.
+    #[arg(long)]
+    pin: Option<Pin>,
+    /// Instead of node.ack: async or disk.
+    #[arg(long)]
+    ack: Option<Ack>,
+    /// How pages are written: direct where the file system has it, else mapped.
+    #[arg(long, default_value = "direct")]
+    storage: StorageWord,
+    /// Where shared memory is.
+    #[arg(long, default_value = "/dev/shm")]
+    shm_dir: PathBuf,
+    /// Accept a durable policy on a file system that cannot keep it.
+    #[arg(long)]
+    accept_volatile: bool,
+    /// FIX may listen beyond loopback, unencrypted.
+    #[arg(long)]
+    plaintext: bool,
+    /// Gateway threads.
+    #[arg(long, default_value_t = 1)]
+    gateways: u32,
+    /// Structured logs on stderr as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A way of writing pages.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum StorageWord {
+    Mapped,
+    Direct,
+}
+
+impl Serve {
+    /// Runs the node until a signal or a failure ends it.
+    pub fn run(self) -> anyhow::Result<()> {
+        log_to_stderr(self.json)?;
+        let overrides = Overrides {
+            name: self.name.clone(),
+            ack: self.ack,
+            idle: self.idle,
+            pin: self.pin.clone(),
+            plaintext: self.plaintext,
+        };
+        let config = Config::load(&self.config, &overrides)?;
+        let signalled = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&signalled)).context("signals")?;
+        }
+        let running = launch(&self.settings(&config)?)?;
+        let mut endpoints = running.node.endpoints();
+        write_endpoints(&running.node.dir, &endpoints)?;
+        if let Value::Object(fields) = &mut endpoints {
+            fields.insert("ready".into(), true.into());
+        }
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{endpoints}")?;
+        out.flush()?;
+        drop(out);
+        running.wait(&signalled)
+    }
+
+    fn settings(&self, config: &Config) -> anyhow::Result<Settings> {
+        let plan = Plan {
+            dir: self.data.clone(),
+            shm_dir: self.shm_dir.clone(),
+            node: config.node.name.clone(),
+            cluster: config.node.cluster.clone(),
+            policy: policy(config.node.ack)?,
+            backend: match self.storage {
+                StorageWord::Mapped => Backend::Mapped,
+                StorageWord::Direct => Backend::Direct,
+            },
+            accept_volatile: self.accept_volatile,
+            segment_bytes: u64::from(config.node.segment_mib) << 20,
+            shm_bytes: u64::from(config.node.shm_mib) << 20,
+            reference: load::operations(config)?,
+        };
+        if self.gateways == 0 {
+            return Err(failure(Code::Usage, "--gateways 0: at least one is needed"));
+        }
+        Ok(Settings {
+            plan,
+            fix: config.listen.fix,
+            metrics: config.listen.metrics,
+            idle: idle(config.node.idle),
+            gateways: self.gateways,
+            gateway: gateway_settings(config)?,
+        })
+    }
+}
+
+/// What gateways need of a configuration.
+pub fn gateway_settings(config: &Config) -> anyhow::Result<GatewaySettings> {
+    Ok(GatewaySettings {
+        comp_id: config.fix.comp_id.parse()?,
+        sending_time_tolerance_s: config.fix.sending_time_tolerance_s,
+        user_defined_tags: config.fix.user_defined_tags,
+        messages_per_s: config.limits.messages_per_s,
+        spin: idle(config.node.idle) == matcher::Idle::Spin,
+    })
+}
+
+/// How the matcher waits on this machine.
+pub fn idle(word: Idle) -> matcher::Idle {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match word {
+        Idle::Spin => matcher::Idle::Spin,
+        Idle::Yield => matcher::Idle::Yield,
+        Idle::Park => matcher::Idle::Park,
+        Idle::Auto if cores >= CORES_TO_SPIN => matcher::Idle::Spin,
+        Idle::Auto => matcher::Idle::Park,
+    }
+}
+
+fn policy(ack: Ack) -> anyhow::Result<Policy> {
+    match ack {
+        Ack::Async => Ok(Policy::Async),
+        Ack::Disk => Ok(Policy::Disk),
+        Ack::Ram | Ack::DiskRam | Ack::DiskDisk => {
+            Err(failure(Code::Usage, "node.ack: this policy needs a standby, which this build does not have: async or disk"))
+        }
+    }
+}
+
+/// Logs go to stderr; what is logged is set by `RUST_LOG`, at first warnings and the node's own remarks.
+fn log_to_stderr(json: bool) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let made = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+    made.map_err(|error| anyhow::anyhow!("logs: {error}"))
+}
+
+fn write_endpoints(dir: &std::path::Path, endpoints: &Value) -> anyhow::Result<()> {
+    let (path, unfinished) = (dir.join("endpoints.json"), dir.join("endpoints.json.tmp"));
+    std::fs::write(&unfinished, format!("{endpoints}\n"))
+        .and_then(|()| std::fs::rename(&unfinished, &path))
+        .with_context(|| format!("{}: cannot write", path.display()))
+}

@@ -39,18 +39,19 @@ impl<'b> FieldWriter<'b> {
         self.out.push(self.separator);
     }
 
-    /// A value that someone chose. What is not printable ASCII becomes `?`, and `|` becomes `/`. Empty text is
-    /// left out, for no field may be empty.
+    /// A value that someone chose. What is not printable ASCII becomes `?`, and in lines `|` becomes `/`. Empty text
+    /// is left out, for no field may be empty.
     #[inline]
     pub fn text(&mut self, tag: u16, value: &[u8]) {
         if value.is_empty() {
             return;
         }
-        if value.iter().all(|byte| clean(*byte) == *byte) {
+        let separator = self.separator;
+        if value.iter().all(|byte| clean(*byte, separator) == *byte) {
             self.bytes(tag, value);
         } else {
             self.tag(tag);
-            self.out.extend(value.iter().map(|byte| clean(*byte)));
+            self.out.extend(value.iter().map(|byte| clean(*byte, separator)));
             self.out.push(self.separator);
         }
     }
@@ -138,9 +139,9 @@ impl<'b> FieldWriter<'b> {
 }
 
 #[inline]
-fn clean(byte: u8) -> u8 {
+fn clean(byte: u8, separator: u8) -> u8 {
     match byte {
-        b'|' => b'/',
+        b'|' if separator == b'|' => b'/',
         0x20..=0x7e => byte,
         _ => b'?',
     }
@@ -234,7 +235,8 @@ fn put_average(out: &mut Vec<u8>, average: Average, tick: Scale) {
     let fine = average
         .notional
         .checked_mul(10i128.pow(extra))
-        .map(|scaled| (scaled + quantity / 2).div_euclid(quantity))
+        .and_then(|scaled| scaled.checked_add(quantity / 2))
+        .map(|rounded| rounded.div_euclid(quantity))
         .zip(Scale::new(tick.mantissa(), tick.decimals() + extra));
     match fine {
         Some((units, scale)) => put_decimal(out, units, scale),
@@ -297,11 +299,15 @@ mod tests {
         assert_eq!(average(2, 3, "1"), "6=0.666667|");
         assert_eq!(average(1, 3, "0.05"), "6=0.01666665|");
         assert_eq!(average(i128::MAX, i64::MAX, "1"), "6=18446744073709551618|");
+        assert_eq!(average(i128::MAX / 1_000_000, 3_000_000, "1"), "6=56713727820156410577229101|");
     }
 
     #[test]
     fn no_text_can_end_a_field_or_a_line() {
         assert_eq!(written(|w| w.text(58, b"a|b\x01c\nd\xc3\xa9=e")), "58=a/b?c?d??=e|");
         assert_eq!(written(|w| w.text(58, b"")), "");
+        let mut fix = Vec::new();
+        FieldWriter::new(&mut fix, 1).text(112, b"a|b\x01");
+        assert_eq!(fix, b"112=a|b?\x01", "FIX echoes a bar as it came");
     }
 }

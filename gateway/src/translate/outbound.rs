@@ -134,6 +134,9 @@ fn order_id(fields: &mut FieldWriter<'_>, order: OrderId) {
     }
 }
 
+/// The standard's word for a symbol that must stand where there is none: a mass status that found no order.
+const NO_SYMBOL: &[u8] = b"[N/A]";
+
 fn known(view: &View, id: InstrumentId) -> Option<&Instrument> {
     view.directory.instrument(id)
 }
@@ -155,7 +158,7 @@ fn report(fields: &mut FieldWriter<'_>, view: &View, report: &Report<'_>, time_n
     if let Some(account) = view.directory.account(body.account) {
         fields.text(tag::ACCOUNT, account.name.as_bytes());
     }
-    fields.text(tag::SYMBOL, instrument.map_or(b"", |known| known.def.symbol.as_bytes()));
+    fields.text(tag::SYMBOL, instrument.map_or(NO_SYMBOL, |known| known.def.symbol.as_bytes()));
     fields.char(tag::SIDE, body.side as u8);
     fields.decimal(tag::ORDER_QTY, body.quantity.0, lot);
     fields.char(tag::ORD_TYPE, body.kind as u8);
@@ -207,7 +210,9 @@ fn status_request(fields: &mut FieldWriter<'_>, report: &Report<'_>) {
 /// The reason's words, with the name that they speak of.
 fn words(reason: Reason, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
-    if reason == Reason::UnknownOrder {
+    if name.is_empty() {
+        reason.words().to_owned()
+    } else if reason == Reason::UnknownOrder {
         format!("no order {name}")
     } else if reason == Reason::DuplicateClOrdId {
         format!("ClOrdID {name} was used before")
@@ -280,16 +285,16 @@ pub(crate) fn security_list(fields: &mut FieldWriter<'_>, view: &View, part: &Se
     fields.text(tag::SECURITY_REQ_ID, part.request);
     fields.unsigned(tag::SECURITY_RESPONSE_ID, part.exec.0);
     let (ids, _) = part.instruments.as_chunks::<4>();
+    let listed = ids.iter().filter_map(|id| known(view, InstrumentId(u32::from_le_bytes(*id))));
     let found = if part.total == 0 { b'2' } else { b'0' };
     fields.char(tag::SECURITY_REQUEST_RESULT, found);
     fields.unsigned(tag::TOT_NO_RELATED_SYM, u64::from(part.total));
     fields.yes_no(tag::LAST_FRAGMENT, part.last);
-    if ids.is_empty() {
-        return;
+    let count = listed.clone().count();
+    if count > 0 {
+        fields.unsigned(tag::NO_RELATED_SYM, count as u64);
     }
-    fields.unsigned(tag::NO_RELATED_SYM, ids.len() as u64);
-    for id in ids {
-        let Some(known) = known(view, InstrumentId(u32::from_le_bytes(*id))) else { continue };
+    for known in listed {
         fields.text(tag::SYMBOL, known.def.symbol.as_bytes());
         fields.text(tag::CURRENCY, known.def.currency.as_bytes());
         fields.bytes(tag::ROUND_LOT, known.def.lot.to_string().as_bytes());

@@ -8,6 +8,7 @@ pub mod directory;
 pub mod exchange;
 pub mod lookup;
 pub mod matcher;
+pub mod pin;
 pub mod ports;
 pub mod replay;
 pub mod risk;

@@ -49,7 +49,7 @@ fn node(gateways: u32, event_pages: u64) -> Node {
         rings.push(Producer::new(region).unwrap());
     }
     let (command_ring, event_ring) = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
-    let parts = Parts {
+    let matcher_parts = Parts {
         exchange: Exchange::new(),
         sequence: Sequence(0),
         timestamp: Timestamp(0),
@@ -64,7 +64,7 @@ fn node(gateways: u32, event_pages: u64) -> Node {
     };
     let reader = LogReader::new(Arc::clone(&event_ring), (), Position::FIRST);
     let mut node = Node {
-        matcher: Matcher::new(parts, ports),
+        matcher: Matcher::new(matcher_parts, ports),
         rings,
         events: reader,
         commands: command_ring,

@@ -277,9 +277,9 @@ impl Admin {
 fn print(value: &Value) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    match value {
-        Value::String(words) => writeln!(out, "{words}")?,
-        other => writeln!(out, "{other}")?,
+    match value.as_str() {
+        Some(words) => writeln!(out, "{words}")?,
+        None => writeln!(out, "{value}")?,
     }
     Ok(())
 }
@@ -301,7 +301,7 @@ fn operations(verb: Verb) -> anyhow::Result<Vec<Operation>> {
         Verb::Currency(AddCurrency::Add { code, decimals }) => {
             vec![Operation::Currency(CurrencyDef { code, decimals })]
         }
-        Verb::Instrument(add) => vec![instrument(add)],
+        Verb::Instrument(add) => vec![instrument(&add)],
         Verb::Session(session) => self::session(session)?,
         Verb::Deposit(transfer) => vec![transfer.operation(false)],
         Verb::Withdraw(transfer) => vec![transfer.operation(true)],
@@ -317,10 +317,9 @@ fn operations(verb: Verb) -> anyhow::Result<Vec<Operation>> {
     })
 }
 
-fn instrument(add: AddInstrument) -> Operation {
+fn instrument(add: &AddInstrument) -> Operation {
     let AddInstrument::Add { symbol, tick, lot, currency, maker_fee_ppm, taker_fee_ppm, replace, midpoint } =
-        add;
-    let replace = replace.into();
+        *add;
     Operation::Instrument(InstrumentDef {
         symbol,
         currency,
@@ -328,7 +327,7 @@ fn instrument(add: AddInstrument) -> Operation {
         lot,
         maker_fee_ppm,
         taker_fee_ppm,
-        replace,
+        replace: replace.into(),
         midpoint,
     })
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::admin::{Connection, Request};
 
@@ -33,9 +33,9 @@ impl Status {
             return Ok(());
         }
         for (name, value) in row.as_object().into_iter().flatten() {
-            match value {
-                Value::String(words) => writeln!(out, "{name:>16}  {words}")?,
-                other => writeln!(out, "{name:>16}  {other}")?,
+            match value.as_str() {
+                Some(words) => writeln!(out, "{name:>16}  {words}")?,
+                None => writeln!(out, "{name:>16}  {value}")?,
             }
         }
         Ok(())

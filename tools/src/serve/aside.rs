@@ -25,7 +25,7 @@ pub struct Aside(Sender<Question>);
 pub struct Questions(Receiver<Question>);
 
 /// How long a question may wait for the shadow to catch up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks when nothing is asked.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Commands applied between two looks at the questions.
@@ -72,9 +72,8 @@ impl Questions {
                     shadow.catch_up()?;
                     question(shadow.exchange(), shadow.sequence());
                 }
-                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => break,
+                Err(_) if stop.load(Ordering::Relaxed) => break,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) if stop.load(Ordering::Relaxed) => break,
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(PAUSE),
             }
         }

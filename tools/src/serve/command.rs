@@ -124,6 +124,7 @@ impl Serve {
             fix: config.listen.fix,
             metrics: config.listen.metrics,
             idle: idle(config.node.idle),
+            pin: pin(&config.node.pin, idle(config.node.idle)),
             gateways: self.gateways,
             gateway: gateway_settings(config)?,
         })
@@ -147,9 +148,22 @@ pub fn idle(word: Idle) -> matcher::Idle {
     match word {
         Idle::Spin => matcher::Idle::Spin,
         Idle::Yield => matcher::Idle::Yield,
-        Idle::Park => matcher::Idle::Park,
         Idle::Auto if cores >= CORES_TO_SPIN => matcher::Idle::Spin,
-        Idle::Auto => matcher::Idle::Park,
+        Idle::Park | Idle::Auto => matcher::Idle::Park,
+    }
+}
+
+/// The matcher's core: where it helps (it spins, and there are cores to spare), the last one, which the system uses least.
+fn pin(pin: &Pin, idle: matcher::Idle) -> Option<usize> {
+    match pin {
+        Pin::Off => None,
+        Pin::Cores(cores) => cores.first().copied(),
+        Pin::Auto => {
+            let cores = rialto_engine::pin::cores();
+            (idle == matcher::Idle::Spin && cores.len() >= CORES_TO_SPIN)
+                .then(|| cores.last().copied())
+                .flatten()
+        }
     }
 }
 
@@ -157,9 +171,10 @@ fn policy(ack: Ack) -> anyhow::Result<Policy> {
     match ack {
         Ack::Async => Ok(Policy::Async),
         Ack::Disk => Ok(Policy::Disk),
-        Ack::Ram | Ack::DiskRam | Ack::DiskDisk => {
-            Err(failure(Code::Usage, "node.ack: this policy needs a standby, which this build does not have: async or disk"))
-        }
+        Ack::Ram | Ack::DiskRam | Ack::DiskDisk => Err(failure(
+            Code::Usage,
+            "node.ack: this policy needs a standby, which this build does not have: async or disk",
+        )),
     }
 }
 

@@ -132,7 +132,9 @@ impl Node {
         ];
         let mut text = String::new();
         for (name, kind, help, value) in rows {
-            text += &format!("# HELP rialto_{name} {help}.\n# TYPE rialto_{name} {kind}\nrialto_{name} {value}\n");
+            let row =
+                format!("# HELP rialto_{name} {help}.\n# TYPE rialto_{name} {kind}\nrialto_{name} {value}\n");
+            text.push_str(&row);
         }
         text
     }

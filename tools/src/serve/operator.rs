@@ -36,7 +36,9 @@ impl std::fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::NotTaken => "the node takes no request now",
-            Self::TimedOut => "no answer in time: it may or may not have been done; ask again with the same id",
+            Self::TimedOut => {
+                "no answer in time: it may or may not have been done; ask again with the same id"
+            }
         })
     }
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// How threads wait.
     pub idle: Idle,
+    /// The core that the matcher is bound to.
+    pub pin: Option<usize>,
     /// Gateway threads, at least 1.
     pub gateways: u32,
     /// What gateways need.
@@ -157,9 +159,8 @@ pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
     };
     let (counters, in_hand) = (Arc::new(Counters::default()), Arc::new(InHand::default()));
     PanicNote::in_dir(&settings.plan.dir).on_panic(Arc::clone(&in_hand));
-    let listeners = listen(settings.fix, settings.gateways).map_err(|error| {
-        failure(Code::CheckFailed, format!("listen.fix = {}: {error}", settings.fix))
-    })?;
+    let listeners = listen(settings.fix, settings.gateways)
+        .map_err(|error| failure(Code::CheckFailed, format!("listen.fix = {}: {error}", settings.fix)))?;
     let readers = Arc::new(rings.readers);
     let begun = opened.begin(
         &settings.plan,
@@ -193,17 +194,17 @@ struct NodeParts {
     bells: Bells,
 }
 
-fn named<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<JoinHandle<T>> {
+fn named<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.into()).spawn(work).with_context(|| format!("thread {name}"))
 }
 
 /// A reader of one of the node's logs from segment files.
 fn segments(settings: &Settings, begun: &Begun, log: Log) -> SegmentReader {
-    let lineage = Lineage {
-        log,
-        cluster_id: begun.place.identity.cluster_id,
-        state_machine: rialto_protocol::VERSION,
-    };
+    let lineage =
+        Lineage { log, cluster_id: begun.place.identity.cluster_id, state_machine: rialto_protocol::VERSION };
     SegmentReader::new(&begun.place.disk, &settings.plan.dir.join(log.directory()), lineage)
 }
 
@@ -241,8 +242,10 @@ fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Res
         cursors: Arc::clone(&begun.cursors),
         operator,
         region: parts.regions.remove(0),
+        event_hashes: Arc::clone(begun.storage.event_hashes()),
+        chained: begun.matcher.sequence().0,
     };
-    let view = follow(following, parts.wakes.remove(0), &stop)?;
+    let view = follow(following, &parts.wakes.remove(0), &stop)?;
     let gateways = gateways(settings, &begun, &mut parts, (&seed, &stop))?;
     let Begun { place, mut matcher, storage, cursors, .. } = begun;
     let preparer = storage.preparer();
@@ -253,8 +256,15 @@ fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Res
             tracing::error!(%error, "no more segments can be prepared");
         }
     })?;
-    let (idle, doorbell) = (settings.idle, Arc::clone(&parts.bells.matcher));
-    let matcher = named("matcher", move || matcher.run(idle, &doorbell))?;
+    let (idle, pin, doorbell) = (settings.idle, settings.pin, Arc::clone(&parts.bells.matcher));
+    let matcher = named("matcher", move || {
+        if let Some(core) = pin
+            && !rialto_engine::pin::current_thread(core)
+        {
+            tracing::warn!(core, "the matcher could not be bound to its core");
+        }
+        matcher.run(idle, &doorbell)
+    })?;
     socket::listen(&settings.plan.dir.join("admin.sock"), Arc::clone(&node))?;
     if let Some(listener) = metrics {
         metrics::serve(listener, Arc::clone(&node))?;
@@ -295,7 +305,7 @@ fn shadow(
 
 fn follow(
     following: Following<SegmentReader>,
-    wake: Wake,
+    wake: &Wake,
     stop: &Arc<Stops>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let stop = Arc::clone(stop);
@@ -370,7 +380,9 @@ fn store(
                 Continue::On
             }
             Stepped::Failed => Continue::End,
-            Stepped::Idle if stop.storage.load(Ordering::Relaxed) || cursors.failure().is_some() => Continue::End,
+            Stepped::Idle if stop.storage.load(Ordering::Relaxed) || cursors.failure().is_some() => {
+                Continue::End
+            }
             Stepped::Idle => {
                 // Announced before the last look, which the next step is.
                 if quiet {
@@ -389,7 +401,10 @@ fn store(
 impl Running {
     /// Waits until `signalled`, or until something of the node ends by itself; then stops it.
     pub fn wait(self, signalled: &AtomicBool) -> anyhow::Result<()> {
-        while !signalled.load(Ordering::Relaxed) && !self.matcher.is_finished() && self.cursors.failure().is_none() {
+        while !signalled.load(Ordering::Relaxed)
+            && !self.matcher.is_finished()
+            && self.cursors.failure().is_none()
+        {
             thread::sleep(WATCH);
         }
         self.stop()

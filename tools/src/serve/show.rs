@@ -92,9 +92,7 @@ fn accounts(exchange: &Exchange) -> Vec<Value> {
 
 fn fees(exchange: &Exchange) -> Vec<Value> {
     let name = |asset| exchange.directory().asset_name(asset).unwrap_or_default();
-    let row = |(asset, totals): (AssetId, rialto_engine::accounts::AssetTotals)| {
-        json!({ "asset": name(asset).as_str(), "total": amount(exchange, asset, totals.fees) })
-    };
+    let row = |(asset, totals): (AssetId, rialto_engine::accounts::AssetTotals)| json!({ "asset": name(asset).as_str(), "total": amount(exchange, asset, totals.fees) });
     exchange.totals().map(row).collect()
 }
 

@@ -44,7 +44,12 @@ pub struct Snapshooter {
 
 impl Snapshooter {
     /// One that makes snapshots of a node that begins now, in `dir`.
-    pub fn new(begun: &Begun, command_segments: SegmentReader, event_segments: SegmentReader, dir: &Path) -> Self {
+    pub fn new(
+        begun: &Begun,
+        command_segments: SegmentReader,
+        event_segments: SegmentReader,
+        dir: &Path,
+    ) -> Self {
         let cluster_id = begun.place.identity.cluster_id;
         Self {
             snapshots: Snapshots::new(&begun.place.disk, dir, cluster_id),
@@ -70,7 +75,10 @@ impl Snapshooter {
         }
         let event_at = Position::new(shadow.exchange().event_end());
         let Some(event_hash) = self.event_hashes.at(event_at.page()) else {
-            tracing::warn!(page = event_at.page(), "no snapshot: the event pages before it are not stored yet");
+            tracing::warn!(
+                page = event_at.page(),
+                "no snapshot: the event pages before it are not stored yet"
+            );
             return Ok(());
         };
         let point = SnapshotPoint {

@@ -17,7 +17,7 @@ use crate::admin::{LINE_BYTES_MAX, Reply, Request};
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 16;
 /// How long an operation may take until it is released.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Listens on `path` and serves until the process ends.
 pub fn listen(path: &Path, node: Arc<Node>) -> anyhow::Result<()> {

@@ -351,7 +351,9 @@ fn compare_chain(storage: &mut Storage, (page, hash): (u64, [u8; 16]), at: Seque
     match storage.event_hashes().at(page) {
         Some(found) if found != hash => Err(failure(
             Code::Stopped,
-            format!("command {at}: the events up to page {page} differ from those first made: another build's behaviour?"),
+            format!(
+                "command {at}: the events up to page {page} differ from those first made: another build's behaviour?"
+            ),
         )),
         _ => Ok(()),
     }
@@ -408,8 +410,7 @@ impl Opened {
             clock: WallClock,
         };
         let matcher = Matcher::new(parts, wiring.ports);
-        let mut begun =
-            Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epoch };
+        let mut begun = Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epoch };
         begun.open_epoch(plan, is_loaded)?;
         Ok(begun)
     }
@@ -422,14 +423,18 @@ impl Begun {
         }
         let node: Name = plan.node.parse()?;
         self.submit(&Command::Epoch(EpochOpened { epoch: self.epoch, node, loss: false }))?;
-        let note = PanicNote::in_dir(&plan.dir);
-        if let Some((session, number)) = note.read()? {
+        let left_behind = PanicNote::in_dir(&plan.dir);
+        if let Some((session, number)) = left_behind.read()? {
             self.matcher.submit(SessionId(session), SessionSeq(number), &Command::Refuse);
             self.settle()?;
-            note.remove()?;
+            left_behind.remove()?;
         }
         if !is_loaded {
-            let author = Author { uid: rustix::process::getuid().as_raw(), pid: std::process::id(), why: Note::clipped("first start") };
+            let author = Author {
+                uid: rustix::process::getuid().as_raw(),
+                pid: std::process::id(),
+                why: Note::clipped("first start"),
+            };
             for operation in &plan.reference {
                 self.submit(&Command::Operate(author, *operation))?;
             }

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use rialto_gateway::view::View;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::reader::{LogReader, PageSource, UpTo};
-use rialto_protocol::Event;
+use rialto_journal::storage::event_hash::EventHashes;
+use rialto_protocol::{Command, Event};
 use rialto_shmring::{Region, Side};
 
 use super::operator::{Answer, Operator};
@@ -18,6 +19,9 @@ use super::operator::{Answer, Operator};
 const SLEEP_MAX: Duration = Duration::from_millis(20);
 /// Events applied under one hold of the lock.
 const STRIDE: usize = 512;
+
+/// Commands between two journaled values of the event log's hash chain.
+const CHAIN_EVERY: u64 = 65_536;
 
 /// What the view's thread works with.
 #[derive(Debug)]
@@ -32,6 +36,10 @@ pub struct Following<S> {
     pub operator: Arc<Operator>,
     /// Ring 0: its producer's flag says that this thread sleeps.
     pub region: Arc<Region>,
+    /// Hashes of the event log, to be journaled from time to time.
+    pub event_hashes: Arc<EventHashes>,
+    /// The last command before which one was.
+    pub chained: u64,
 }
 
 impl<S: PageSource> Following<S> {
@@ -39,6 +47,7 @@ impl<S: PageSource> Following<S> {
     pub fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         loop {
             if self.follow()? {
+                self.chain();
                 continue;
             }
             if stop.load(Ordering::Relaxed) {
@@ -51,6 +60,20 @@ impl<S: PageSource> Following<S> {
                 std::thread::park_timeout(SLEEP_MAX);
             }
             flag.retract();
+        }
+    }
+
+    /// Has the event log's hash journaled when it is time: replays and other nodes compare theirs, so that any difference
+    /// in behaviour shows.
+    fn chain(&mut self) {
+        let released = self.cursors.released();
+        let (page, hash) = self.event_hashes.latest();
+        if released < self.chained + CHAIN_EVERY || page == 0 {
+            return;
+        }
+        match self.operator.tell(&Command::Chain { page, hash }, Duration::ZERO) {
+            Ok(()) => self.chained = released,
+            Err(error) => tracing::debug!(%error, "the event hash is journaled later"),
         }
     }
 

@@ -240,7 +240,7 @@ impl Orders {
         self.slab.len()
     }
 
-    /// One more than the highest [`index`](super::arena::Id::index) of a slot handed out so far.
+    /// One more than the highest index of a slot handed out so far.
     #[must_use]
     pub fn slots_used(&self) -> usize {
         self.slab.places_used()

@@ -171,6 +171,11 @@ impl Snapshots {
         Ok(self.read(&self.path(seq))?.head)
     }
 
+    /// Loads the snapshot of this sequence: right in every byte, or the reason why not.
+    pub fn load(&self, seq: u64) -> Result<Snapshot, JournalError> {
+        self.read(&self.path(seq))
+    }
+
     /// The heads of all snapshots that are right, oldest first.
     pub fn verified(&self) -> Result<Vec<SnapshotHead>, JournalError> {
         Ok(self.sequences()?.into_iter().filter_map(|seq| self.verify(seq).ok()).collect())

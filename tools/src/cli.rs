@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
+use crate::journal::Journal;
 use crate::operate::Admin;
 use crate::serve::command::Serve;
 use crate::status::Status;
@@ -38,6 +39,8 @@ enum Command {
     Admin(Box<Admin>),
     /// Trade by hand: orders, cancels, books and balances, in plain words or FIX lines.
     Client(ClientArgs),
+    /// Look into a node's journal.
+    Journal(Journal),
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +70,7 @@ impl Cli {
             Command::Status(status) => status.run(),
             Command::Admin(admin) => admin.run(),
             Command::Client(args) => client::run(&args),
+            Command::Journal(journal) => journal.run(),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod dataset;
 pub mod failure;
+pub mod journal;
 pub mod load;
 pub mod operate;
 pub mod replay;

@@ -10,6 +10,7 @@ use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
 use crate::journal::Journal;
 use crate::operate::Admin;
+use crate::replay::command::Replay;
 use crate::serve::command::Serve;
 use crate::status::Status;
 
@@ -41,6 +42,8 @@ enum Command {
     Client(ClientArgs),
     /// Look into a node's journal.
     Journal(Journal),
+    /// Replay a public data set, and compare with what the real exchange made of it.
+    Replay(Replay),
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +74,7 @@ impl Cli {
             Command::Admin(admin) => admin.run(),
             Command::Client(args) => client::run(&args),
             Command::Journal(journal) => journal.run(),
+            Command::Replay(replay) => replay.run(),
         }
     }
 }

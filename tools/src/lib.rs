@@ -15,3 +15,4 @@ pub mod replay;
 pub mod serve;
 pub mod status;
 pub mod twin;
+pub mod venue;

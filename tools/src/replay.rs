@@ -13,6 +13,7 @@ use crate::dataset::{Action, Dataset, Op, Resting};
 use crate::failure::{Code, failure};
 use crate::twin::{LevelTotal, Twin};
 
+pub mod command;
 mod compare;
 mod market;
 mod requests;

@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 /// Lots of the instrument that the seller owns.
 const LOTS: i128 = 100_000_000_000_000_000;
 /// Cash that the buyer owns, in ticks times lots.
-const CASH: i128 = 1_000_000_000_000_000_000_000_000_000;
+const CASH: i128 = 1 << 70;
 
 /// The names and units that a set is replayed with.
 #[derive(Debug, Clone, PartialEq, Eq)]

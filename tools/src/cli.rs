@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
 use crate::journal::Journal;
@@ -44,6 +45,8 @@ enum Command {
     Journal(Journal),
     /// Replay a public data set, and compare with what the real exchange made of it.
     Replay(Replay),
+    /// Measure how fast the engine is, on known order flows.
+    Bench(Bench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +78,7 @@ impl Cli {
             Command::Client(args) => client::run(&args),
             Command::Journal(journal) => journal.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Bench(bench) => bench.run(),
         }
     }
 }

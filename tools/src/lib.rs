@@ -3,6 +3,7 @@
 //! The exchange itself lives in the other crates; here are the command line, the configuration file, the readers
 //! of public data sets and the line client.
 pub mod admin;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -1,7 +1,7 @@
 //! A file in shared memory as a row of atomic words: the one place where the journal meets memory that others write.
 //!
 //! Invariants of the mapping, on which the `unsafe` below rests:
-//! 1. A [`Shared`] maps `words` × 8 bytes, readable and writable, from its making until its drop, at one address.
+//! 1. A `Shared` maps `words` × 8 bytes, readable and writable, from its making until its drop, at one address.
 //! 2. The kernel gives mappings whole pages, so the address is a multiple of 8.
 //! 3. The memory is reached as `AtomicU64` alone, here and in every other process of the node, so that accesses at the
 //!    same time are no data race. Every byte pattern is a valid word: a faulty peer can make an answer wrong, never our
@@ -11,7 +11,7 @@
 //!
 //! 5. Who attaches a file that another process made may only read it. Rust promises relaxed atomic loads of 8 bytes on
 //!    read-only memory to be sound, so every load is relaxed, an acquire fence behind it where it needs one, and stores go
-//!    to [`Shared::writable`] words alone. So a gateway's process cannot harm the journal.
+//!    to `Shared::writable` words alone. So a gateway's process cannot harm the journal.
 //!
 //! The first line of every file says what it is and for whom:
 //! ```text

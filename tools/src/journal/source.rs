@@ -108,6 +108,9 @@ impl OpenJournal {
         };
         let released = memory.as_ref().filter(|_| is_live).map(|memory| memory.cursors.released());
         let mut scan = verify(disk, dir, released)?;
+        if let Some(memory) = memory.as_ref().filter(|_| is_live) {
+            scan.durable_seq = scan.durable_seq.max(memory.cursors.synced().min(scan.last_seq()));
+        }
         if is_live && scan.ended == End::Torn {
             // What the node is writing just now.
             (scan.ended, scan.torn, scan.torn_pages) = (End::Clean, None, 0);

@@ -10,6 +10,8 @@ use rialto_engine::clock::ManualClock;
 use rialto_engine::exchange::Exchange;
 use rialto_engine::matcher::{Matcher, Parts};
 use rialto_engine::ports::{Counters, InHand, Readers};
+use rialto_engine::replay::Replay;
+use rialto_engine::shadow::Shadow;
 use rialto_journal::cursor::Policy;
 use rialto_journal::disk::Disk;
 use rialto_journal::disk::real::{Backend, RealDisk};
@@ -17,10 +19,15 @@ use rialto_journal::layout::PAGE_BYTES;
 use rialto_journal::log::LogStart;
 use rialto_journal::meta::{MetaFile, NodeLock, NodeMeta};
 use rialto_journal::page::Chain;
+use rialto_journal::position::Position;
+use rialto_journal::reader::LogReader;
 use rialto_journal::recover::generation::{GenerationPlan, begin};
 use rialto_journal::recover::scan::Base;
 use rialto_journal::recover::{Start, recover};
+use rialto_journal::segment::Lineage;
+use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::segment::{HEADER_PAGES, Log};
+use rialto_journal::snapshot::Snapshots;
 use rialto_journal::storage::{Stepped, Storage};
 use rialto_protocol::command::{EpochOpened, LogOn, NewOrder, OrderTerms};
 use rialto_protocol::reference::{
@@ -37,6 +44,8 @@ use tempfile::TempDir;
 
 use super::Journal;
 use crate::failure::code_of;
+use crate::serve::snapshots::Snapshooter;
+use crate::serve::start;
 
 /// A node without gateways: what it is told goes straight to its matcher.
 struct Node {
@@ -415,6 +424,104 @@ fn dump_prints_commands_events_and_books_as_people_write_them() {
     );
     golden(&["--book", "--to", "12", "--format", "text"], &["ACME buy 1.5 @ 0.02 1 a2"]);
     golden(&["--book", "--to", "11"], &[]);
+}
+
+/// A node in `dir` that has made a snapshot behind 300 orders and then taken 100 more.
+fn with_snapshot(dir: &Path) {
+    let shm = TempDir::new_in("/dev/shm").unwrap();
+    let operation = |command: &Command| match command {
+        Command::Operate(_, operation) if *operation != Operation::Loaded => Some(*operation),
+        _ => None,
+    };
+    let plan = start::Plan {
+        dir: dir.to_owned(),
+        shm_dir: shm.path().to_owned(),
+        node: "n1".to_owned(),
+        cluster: "test".to_owned(),
+        policy: Policy::Async,
+        backend: Backend::Mapped,
+        accept_volatile: true,
+        segment_bytes: 6 * PAGE_BYTES as u64,
+        shm_bytes: 4 << 20,
+        reference: reference().iter().filter_map(operation).collect(),
+    };
+    let wiring = start::Wiring {
+        ports: Vec::new(),
+        readers: Arc::default(),
+        storage_bell: Arc::new(Doorbell::anonymous().unwrap()),
+        counters: Arc::default(),
+        in_hand: Arc::default(),
+    };
+    let mut begun = start::open(&plan).unwrap().begin(&plan, wiring).unwrap();
+    let segments = |log: Log| {
+        let cluster_id = begun.place.identity.cluster_id;
+        let lineage = Lineage { log, cluster_id, state_machine: VERSION };
+        SegmentReader::new(&begun.place.disk, &dir.join(log.directory()), lineage)
+    };
+    let copy = Exchange::from_state_body(&begun.matcher.exchange().state_body()).unwrap();
+    let commands = LogReader::new(Arc::clone(&begun.commands), segments(Log::Commands), begun.commands.end());
+    let mut shadow =
+        Shadow::new(Replay::new(copy, begun.matcher.sequence(), commands), Arc::clone(&begun.cursors));
+    let mut snapshots = Snapshooter::new(&begun, segments(Log::Commands), segments(Log::Events), dir);
+    begun.matcher.submit(SessionId(1), SessionSeq(1), &log_on());
+    for orders in [2..302, 302..402] {
+        let is_first = orders.start == 2;
+        for number in orders {
+            let order = buy(&format!("a{number}"), i64::from(number));
+            begun.matcher.submit(SessionId(1), SessionSeq(number), &order);
+        }
+        begun.matcher.settle();
+        while begun.storage.step() != Stepped::Idle {}
+        shadow.catch_up().unwrap();
+        if is_first {
+            snapshots.make(&shadow).unwrap();
+        }
+    }
+    begun.storage.stop().unwrap();
+}
+
+/// Removes a log's files but those from the newest that begins at or before the page on.
+fn trim(dir: &Path, log: Log, page_no: u64) {
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir.join(log.directory())).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let first =
+        |file: &Path| u64::from_str_radix(&file.file_name().unwrap().to_str().unwrap()[2..18], 16).unwrap();
+    let kept = files.iter().rposition(|file| first(file) <= page_no).unwrap();
+    assert!(kept > 0, "nothing to trim");
+    for file in &files[..kept] {
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_trimmed_journal_is_verified_and_told_from_its_oldest_snapshot() {
+    let root = TempDir::new().unwrap();
+    let dir = &root.path().join("n1");
+    with_snapshot(dir);
+    let stat = check(&["stat", word(dir), "--json"], &json!({ "records": 411 }), 0);
+    assert_eq!(stat["snapshots"], json!([{ "seq": 311, "verified": true }]));
+    let verify = ["verify", word(dir), "--deep", "--json"];
+    let whole = check(&verify, &json!({ "first_seq": 1, "last_seq": 411 }), 0);
+    let dump = |words: &[&str]| run(&[&["dump", word(dir)], words].concat());
+    let asked: [&[&str]; 3] = [&["--from", "305"], &["--from", "313", "--events"], &["--book"]];
+    let told = asked.map(dump);
+
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(Backend::Mapped));
+    let meta = MetaFile::peek(&disk, dir).unwrap();
+    let point = Snapshots::new(&disk, dir, meta.cluster_id).verify(311).unwrap().point;
+    trim(dir, Log::Commands, point.base.page_no);
+    trim(dir, Log::Events, Position::new(point.event_at).page());
+    let trimmed = check(&verify, &json!({ "last_seq": 411, "end": "clean", "chain": whole["chain"] }), 0);
+    for field in ["state_hash", "event_hash", "events_equal", "conserved"] {
+        assert_eq!(trimmed["deep"][field], whole["deep"][field], "{field}");
+    }
+    assert!(trimmed["deep"]["event_pages_compared"].as_u64().unwrap() > 0, "{trimmed}");
+    let first = trimmed["first_seq"].as_u64().unwrap();
+    assert!(first > 1 && trimmed["records"] == 412 - first, "{trimmed}");
+    assert_eq!(asked.map(dump), told);
+    let (all, code) = dump(&[]);
+    assert_eq!((all.lines().count() as u64, code), (412 - first, 0));
 }
 
 #[test]

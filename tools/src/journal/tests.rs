@@ -429,9 +429,9 @@ fn dump_prints_commands_events_and_books_as_people_write_them() {
 /// A node in `dir` that has made a snapshot behind 300 orders and then taken 100 more.
 fn with_snapshot(dir: &Path) {
     let shm = TempDir::new_in("/dev/shm").unwrap();
-    let operation = |command: &Command| match command {
-        Command::Operate(_, operation) if *operation != Operation::Loaded => Some(*operation),
-        _ => None,
+    let operation = |command: &Command| {
+        let Command::Operate(_, operation) = command else { return None };
+        (*operation != Operation::Loaded).then_some(*operation)
     };
     let plan = start::Plan {
         dir: dir.to_owned(),

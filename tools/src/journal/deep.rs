@@ -44,7 +44,7 @@ pub(super) fn replay(opened: &OpenJournal, to: u64) -> anyhow::Result<Deep> {
         }
     }
     let seq = replay.sequence().0;
-    ensure!(seq >= to, "the replay ends at command {seq}, {to} was to be reached");
+    ensure!(seq == to, "command {to} was to be reached, the replay is at {seq}");
     let conserved = replay.exchange().conserve();
     let (pages, hash) = check.events.hash();
     let object = json!({

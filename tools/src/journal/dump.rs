@@ -90,6 +90,9 @@ impl Dump {
     fn book(&self, opened: &OpenJournal, to: u64, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {
         let mut replay = opened.replay(snapshot(opened, to)?.as_ref())?;
         while replay.step(Sequence(to))?.is_some() {}
+        if replay.sequence().0 > to {
+            return Err(self.too_old(&replay));
+        }
         self.reached(&replay, to)?;
         lines.head(&["symbol", "side", "price", "order", "open", "cl_ord_id"])?;
         replay.exchange().book_rows().try_for_each(|row| lines.book_row(replay.exchange(), row))?;
@@ -104,6 +107,9 @@ impl Dump {
     ) -> anyhow::Result<()> {
         let snapshot = snapshot(opened, range.start().saturating_sub(1))?;
         lines.head(&["seq", "ts_ns", "type", "session", "session_seq", "fields"])?;
+        if range.is_empty() {
+            return Ok(());
+        }
         let mut replay = opened.replay(snapshot.as_ref())?;
         if self.events {
             return self.events(replay, range, lines);
@@ -125,6 +131,12 @@ impl Dump {
         range: &RangeInclusive<u64>,
         lines: &mut Lines<'_, impl Write>,
     ) -> anyhow::Result<()> {
+        if replay.sequence().0 >= *range.end() && replay.sequence().is_some() {
+            return Err(self.too_old(&replay));
+        }
+        if replay.sequence().0 >= *range.start() && replay.sequence().is_some() {
+            eprintln!("rialto: events up to command {} cannot be made again", replay.sequence());
+        }
         let mut view = View::new(&seed::of(replay.exchange(), replay.sequence()));
         while let Some((header, _)) = replay.step(Sequence(*range.end()))? {
             let is_wanted = range.contains(&header.sequence.0);
@@ -142,6 +154,12 @@ impl Dump {
             }
         }
         self.reached(&replay, *range.end())
+    }
+
+    /// What is asked for is older than the oldest snapshot of a log that has lost its beginning.
+    fn too_old<S: PageSource>(&self, replay: &Replay<S>) -> anyhow::Error {
+        let (dir, oldest) = (self.node.dir.display(), replay.sequence());
+        failure(Code::CheckFailed, format!("{dir}: the oldest state that is left is behind command {oldest}"))
     }
 
     fn reached<S: PageSource>(&self, replay: &Replay<S>, to: u64) -> anyhow::Result<()> {

@@ -506,6 +506,7 @@ fn a_trimmed_journal_is_verified_and_told_from_its_oldest_snapshot() {
     let dump = |words: &[&str]| run(&[&["dump", word(dir)], words].concat());
     let asked: [&[&str]; 3] = [&["--from", "305"], &["--from", "313", "--events"], &["--book"]];
     let told = asked.map(dump);
+    assert_eq!(dump(&["--events", "--from", "412"]), (String::new(), 0));
 
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(Backend::Mapped));
     let meta = MetaFile::peek(&disk, dir).unwrap();
@@ -520,6 +521,11 @@ fn a_trimmed_journal_is_verified_and_told_from_its_oldest_snapshot() {
     let first = trimmed["first_seq"].as_u64().unwrap();
     assert!(first > 1 && trimmed["records"] == 412 - first, "{trimmed}");
     assert_eq!(asked.map(dump), told);
+    for too_old in [["--book", "--to", "310"], ["--events", "--to", "310"]] {
+        assert_eq!(dump(&too_old), (String::new(), 1));
+    }
+    let to = ["verify", word(dir), "--deep", "--to", "310", "--json"];
+    check(&to, &json!({ "end": "clean", "deep": null }), 1);
     let (all, code) = dump(&[]);
     assert_eq!((all.lines().count() as u64, code), (412 - first, 0));
 }

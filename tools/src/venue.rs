@@ -2,6 +2,8 @@
 //!
 //! One broker session trades for a buyer's and a seller's account, which own far more than a set can use.
 
+pub mod node;
+
 use rialto_engine::stage::{Stage, plain_instrument};
 use rialto_protocol::command::{CancelOrder, NewOrder, OrderTerms, ReplaceOrder, order_flag};
 use rialto_protocol::event::{CancelReject, Report};

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Report, replay};
+use crate::config::Ack;
 use crate::dataset::Dataset;
 use crate::failure::{Code, failure};
 use crate::venue::InProcess;
+use crate::venue::node::OwnNode;
 
 /// What to replay, and where.
 #[derive(Debug, Args)]
@@ -16,8 +18,11 @@ pub struct Replay {
     /// The set's folder: `ops.csv`, `trades.csv` and perhaps `books.csv`, `closing_l3.csv`, `set.toml`.
     dir: PathBuf,
     /// In an exchange in this process, without a node.
-    #[arg(long, required = true)]
+    #[arg(long)]
     in_process: bool,
+    /// The ack policy of the replay's own node: async or disk.
+    #[arg(long, conflicts_with = "in_process")]
+    ack: Option<Ack>,
     /// One JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -31,7 +36,11 @@ impl Replay {
 
     fn run_to(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let set = Dataset::read(&self.dir).map_err(|error| failure(Code::Usage, error.to_string()))?;
-        let report = replay(&set, &mut InProcess::new(&set)?)?;
+        let report = if self.in_process {
+            replay(&set, &mut InProcess::new(&set)?)?
+        } else {
+            replay(&set, &mut OwnNode::start(&set, self.ack)?)?
+        };
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else {

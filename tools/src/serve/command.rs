@@ -167,7 +167,8 @@ fn pin(pin: &Pin, idle: matcher::Idle) -> Option<usize> {
     }
 }
 
-fn policy(ack: Ack) -> anyhow::Result<Policy> {
+/// The journal's policy for the configuration's word.
+pub fn policy(ack: Ack) -> anyhow::Result<Policy> {
     match ack {
         Ack::Async => Ok(Policy::Async),
         Ack::Disk => Ok(Policy::Disk),

@@ -4,6 +4,7 @@
 //! and close; the shadow makes a snapshot; the journal is marked as cleanly stopped.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -18,7 +19,9 @@ use rialto_gateway::gateway::{Gateway, GatewayParts, Settings as GatewaySettings
 use rialto_gateway::poller::listen;
 use rialto_gateway::view::View;
 use rialto_gateway::view::seed::Seed;
-use rialto_journal::cursor::Cursors;
+use rialto_journal::cursor::{Cursors, Policy};
+use rialto_journal::disk::real::Backend;
+use rialto_journal::disk::{Durability, durability_of};
 use rialto_journal::position::Position;
 use rialto_journal::reader::LogReader;
 use rialto_journal::segment::reader::SegmentReader;
@@ -27,13 +30,16 @@ use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_
 use rialto_protocol::{GatewayId, Sequence};
 use rialto_shmring::{Consumer, Doorbell, Geometry, Identity, Producer, Region};
 
+use super::command::{gateway_settings, idle, policy};
 use super::node::Node;
 use super::note::PanicNote;
 use super::operator::Operator;
 use super::start::{self, Begun, Opened, Place, Plan, Wiring};
 use super::view::Following;
 use super::{aside, metrics, seed, snapshots, socket};
+use crate::config::Config;
 use crate::failure::{Code, failure};
+use crate::load;
 
 /// Slots of a gateway's ring in: 8,192 records of usual size.
 const RING_SLOTS: u32 = 8192;
@@ -63,6 +69,36 @@ pub struct Settings {
     pub gateways: u32,
     /// What gateways need.
     pub gateway: GatewaySettings,
+}
+
+impl Settings {
+    /// A small node in this process, for as long as a command of ours needs one: in `dir`, on any free port. It keeps
+    /// the configuration's policy where the file system can, and else is `async`.
+    pub fn small(config: &Config, dir: PathBuf) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&dir).with_context(|| format!("{}: cannot create", dir.display()))?;
+        let is_durable = durability_of(&dir)? == Durability::Durable;
+        let plan = Plan {
+            dir,
+            shm_dir: PathBuf::from("/dev/shm"),
+            node: config.node.name.clone(),
+            cluster: config.node.cluster.clone(),
+            policy: if is_durable { policy(config.node.ack)? } else { Policy::Async },
+            backend: Backend::Direct,
+            accept_volatile: false,
+            segment_bytes: 8 << 20,
+            shm_bytes: 16 << 20,
+            reference: load::operations(config)?,
+        };
+        Ok(Self {
+            plan,
+            fix: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics: None,
+            idle: idle(config.node.idle),
+            pin: None,
+            gateways: 1,
+            gateway: gateway_settings(config)?,
+        })
+    }
 }
 
 /// A node that runs.

@@ -1,0 +1,258 @@
+//! A member that trades at random, loses its connection at any time, comes back and makes sure.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Message, Wire};
+use crate::ledger::Ledger;
+use crate::node::PATIENCE;
+use crate::random::Random;
+
+/// Requests on their way at once.
+const WINDOW: usize = 16;
+/// Open orders of one member, about.
+const OPEN_MAX: usize = 200;
+/// How long a turn waits for messages.
+const TURN: Duration = Duration::from_millis(2);
+
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+struct Sent {
+    id: String,
+    line: String,
+    number: u32,
+}
+
+/// What the threads of one load share.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    /// Messages received by all.
+    pub(crate) received: AtomicU64,
+    /// Nobody asks for more.
+    pub(crate) ends: AtomicBool,
+}
+
+/// A member.
+#[derive(Debug)]
+pub(crate) struct Trader {
+    pub(crate) name: String,
+    wire: Wire,
+    random: Random,
+    client: Option<Client>,
+    pub(crate) ledger: Ledger,
+    /// Its FIX numbers; a line needs none.
+    next_number: u32,
+    log_on_number: u32,
+    /// All requests in the order in which they were sent.
+    sent: Vec<Sent>,
+    /// Those that are not answered: places in `sent` by id.
+    waiting: BTreeMap<usize, String>,
+}
+
+impl Trader {
+    pub(crate) fn new(name: &str, wire: Wire, random: Random) -> Self {
+        Self {
+            name: name.to_owned(),
+            wire,
+            random,
+            client: None,
+            ledger: Ledger::new(name),
+            next_number: 1,
+            log_on_number: 0,
+            sent: Vec::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// The next number that the member will give in FIX.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.next_number
+    }
+
+    /// Logs on, gets all from number `from` on that it was told before, and makes sure that every request was answered.
+    pub(crate) fn come_back(&mut self, address: &str, from: u32, load: &Load) -> io::Result<()> {
+        self.client = Some(Client::connect(address, self.wire, &self.name)?);
+        let number = self.next_number;
+        (self.log_on_number, self.next_number) = (number, number + 1);
+        let proof = format!("553={}|554=secret|789={from}", self.name);
+        let line = match self.wire {
+            Wire::Line => format!("35=A|{proof}"),
+            Wire::Fix => format!("35=A|98=0|108=30|{proof}"),
+        };
+        self.ledger.log_on();
+        self.send(&line, number, false)?;
+        self.listen_until(load, "all that was missed", |trader| trader.ledger.is_back(from))?;
+        if self.wire == Wire::Line {
+            for place in self.waiting.keys().copied().collect::<Vec<_>>() {
+                self.send(&self.sent[place].line.clone(), 0, true)?;
+            }
+        }
+        self.listen_until(load, "answers", |trader| trader.waiting.is_empty())?;
+        if self.wire == Wire::Line { self.ask_again(load) } else { Ok(()) }
+    }
+
+    /// Hears all that others caused until now: the answer to a test comes behind it.
+    pub(crate) fn settle(&mut self, load: &Load) -> io::Result<()> {
+        let (number, text) = (self.next_number, format!("test {}", self.next_number));
+        self.next_number += 1;
+        self.send(&format!("35=1|112={text}"), number, false)?;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(message) = self.listen(load)?
+                && message.get(112) == Some(&text)
+            {
+                return Ok(());
+            }
+        }
+        panic!("{}: no answer to {text}", self.name)
+    }
+
+    /// A line that was answered long ago, sent again, is answered as it was and changes nothing.
+    fn ask_again(&mut self, load: &Load) -> io::Result<()> {
+        if self.sent.is_empty() {
+            return Ok(());
+        }
+        let place = usize::try_from(self.random.below(self.sent.len() as u64)).unwrap();
+        let Sent { id, line, .. } = self.sent[place].clone();
+        let number = self.ledger.answer_number(&id).expect("nothing waits");
+        self.send(&line, 0, true)?;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(message) = self.listen(load)?
+                && message.is_again()
+                && message.number() == number
+            {
+                return Ok(());
+            }
+        }
+        panic!("{}: {line} was answered under {number}, and not once more", self.name)
+    }
+
+    /// Trades until the connection ends.
+    pub(crate) fn trade(&mut self, load: &Load) {
+        let turn = |trader: &mut Self| -> io::Result<()> {
+            while trader.waiting.len() < WINDOW {
+                trader.ask()?;
+            }
+            while trader.listen(load)?.is_some() {}
+            Ok(())
+        };
+        while turn(self).is_ok() {}
+        // What has come counts, even if nothing more can be sent.
+        while self.listen(load).is_ok() {}
+    }
+
+    fn listen_until(&mut self, load: &Load, what: &str, done: impl Fn(&Self) -> bool) -> io::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            self.listen(load)?;
+            assert!(
+                Instant::now() < deadline,
+                "{}: waited in vain: {what}; waiting {:?}",
+                self.name,
+                self.waiting
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes down the next message, if one comes soon.
+    fn listen(&mut self, load: &Load) -> io::Result<Option<Message>> {
+        let Some(message) = self.client.as_mut().expect("connected").receive(TURN)? else { return Ok(None) };
+        self.ledger.take(&message);
+        load.received.fetch_add(1, Ordering::Relaxed);
+        if self.wire == Wire::Fix && message.kind() == "2" {
+            self.send_again(message.whole(7))?;
+        }
+        if message.get(11).is_some() {
+            let ledger = &self.ledger;
+            self.waiting.retain(|_, id| !ledger.is_answered(id));
+        }
+        Ok(Some(message))
+    }
+
+    /// What was sent from this number up to the log-on, as FIX wants it: requests marked, the rest as gaps. What came
+    /// behind the log-on is kept by the other side.
+    fn send_again(&mut self, from: u32) -> io::Result<()> {
+        let requests = self.sent.iter().filter(|sent| sent.number >= from).cloned().collect::<Vec<_>>();
+        let end = self.log_on_number + 1;
+        let mut due = from;
+        for Sent { line, number, .. } in requests {
+            self.fill(due, number)?;
+            self.send(&line, number, true)?;
+            due = number + 1;
+        }
+        self.fill(due, end)
+    }
+
+    fn fill(&mut self, from: u32, to: u32) -> io::Result<()> {
+        if from == to { Ok(()) } else { self.send(&format!("35=4|123=Y|36={to}"), from, true) }
+    }
+
+    fn send(&mut self, line: &str, number: u32, again: bool) -> io::Result<()> {
+        self.client.as_mut().expect("connected").send(line, number, again)
+    }
+
+    /// Sends a request of some kind.
+    fn ask(&mut self) -> io::Result<()> {
+        let id = format!("{}-{}", self.name, self.sent.len());
+        let kind = self.random.below(100);
+        let is_full = self.ledger.open().len() > OPEN_MAX;
+        let line = match kind {
+            0 => format!("35=q|11={id}|530=1|55={}", self.symbol()),
+            1..20 => self.cancel(&id),
+            20..40 => self.replace(&id),
+            _ if is_full => self.cancel(&id),
+            _ => self.order(&id),
+        };
+        let number = self.next_number;
+        self.next_number += 1;
+        self.waiting.insert(self.sent.len(), id.clone());
+        self.sent.push(Sent { id, line: line.clone(), number });
+        self.send(&line, number, false)
+    }
+
+    fn symbol(&mut self) -> &'static str {
+        ["ACME", "GRAIN"][usize::try_from(self.random.below(2)).unwrap()]
+    }
+
+    fn order(&mut self, id: &str) -> String {
+        let symbol = self.symbol();
+        let (side, rest) = (self.random.between(1, 2), if self.random.below(5) == 0 { 3 } else { 0 });
+        let (quantity, price) = (self.quantity(symbol), self.price());
+        format!("35=D|11={id}|55={symbol}|54={side}|38={quantity}|40=2|44={price}|59={rest}")
+    }
+
+    fn quantity(&mut self, symbol: &str) -> u64 {
+        self.random.between(1, 10) * if symbol == "GRAIN" { 50 } else { 1 }
+    }
+
+    fn price(&mut self) -> String {
+        format!("10.{:02}", 5 * self.random.below(10))
+    }
+
+    /// `41`, `55`, `54` and `38` of an order that may be open, or of one that never was.
+    fn some_order(&mut self) -> (String, String, u8, String) {
+        let open = self.ledger.open();
+        if open.is_empty() {
+            return ("none".to_owned(), "ACME".to_owned(), 1, "1".to_owned());
+        }
+        let place = usize::try_from(self.random.below(open.len() as u64)).unwrap();
+        let order = open.values().nth(place).expect("less than there are").clone();
+        let side = if order.side == "buy" { 1 } else { 2 };
+        (order.cl_ord_id, order.symbol, side, order.quantity)
+    }
+
+    fn cancel(&mut self, id: &str) -> String {
+        let (orig, symbol, side, quantity) = self.some_order();
+        format!("35=F|11={id}|41={orig}|55={symbol}|54={side}|38={quantity}")
+    }
+
+    fn replace(&mut self, id: &str) -> String {
+        let (orig, symbol, side, _) = self.some_order();
+        let (quantity, price) = (self.quantity(&symbol), self.price());
+        format!("35=G|11={id}|41={orig}|55={symbol}|54={side}|38={quantity}|40=2|44={price}")
+    }
+}

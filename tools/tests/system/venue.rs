@@ -1,0 +1,207 @@
+//! A node with members that trade, and what must hold whenever nobody asks for anything: what the members were told and
+//! what the node has are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::CONFIG;
+use crate::client::Wire;
+use crate::journal::replayed_hash;
+use crate::node::{Home, Node, rialto, told, until};
+use crate::random::Random;
+use crate::trader::{Load, Trader};
+
+/// What is deposited by the configuration, per asset; [`TOP_UP`] comes on top in each round.
+const DEPOSITS: [(&str, u64); 3] = [("USD", 2_000_000), ("ACME", 200_000), ("GRAIN", 2_000_000)];
+const TOP_UP: u64 = 7;
+/// Digits behind the point that are counted: more than USD has.
+const DECIMALS: usize = 12;
+
+/// A node's home and its members.
+#[derive(Debug)]
+pub(crate) struct Venue {
+    pub(crate) home: Home,
+    pub(crate) traders: Vec<Trader>,
+    pub(crate) random: Random,
+    /// Deposits made by hand: id and sequence.
+    top_ups: Vec<(String, u64)>,
+}
+
+impl Venue {
+    /// Two members by line and two by FIX, of two participants.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let members =
+            [("ALPHA1", Wire::Line), ("ALPHA2", Wire::Fix), ("BETA1", Wire::Line), ("BETA2", Wire::Fix)];
+        let traders = members.map(|(name, wire)| Trader::new(name, wire, random.fork()));
+        Self { home: Home::new(CONFIG), traders: traders.into(), random, top_ups: Vec::new() }
+    }
+
+    /// Starts the node, whose state must be that of an uninterrupted replay.
+    pub(crate) fn start(&self, policy: &str) -> Node {
+        let node = self.home.start(&["--ack", policy]);
+        let row = node.status(&["--state-hash"]);
+        assert_eq!(row["ack"], policy);
+        let hash = &row["state_hash"];
+        let last = hash["seq"].as_u64().expect("a sequence");
+        until("what is applied to be stored", || (synced(&node) >= last).then_some(()));
+        assert_eq!(hash["hash"], replayed_hash(&self.home.data(), last), "state at command {last}");
+        self.verify(hash);
+        node
+    }
+
+    /// `rialto journal verify --deep`, beside the running node, comes to the same state.
+    fn verify(&self, hash: &Value) {
+        let data = self.home.data().display().to_string();
+        let last = hash["seq"].to_string();
+        let output = rialto(&["journal", "verify", &data, "--deep", "--to", &last, "--json"]);
+        let (code, stdout, stderr) = told(&output);
+        assert_eq!(code, Some(0), "{stdout} {stderr}");
+        let found: Value = serde_json::from_str(&stdout).expect("one JSON object");
+        let deep = &found["deep"];
+        assert_eq!(&deep["state_hash"], hash, "{found}");
+        assert!(deep["events_equal"] == true && deep["conserved"] == true, "{found}");
+    }
+
+    /// All members log on, hear what they missed, and have every request answered.
+    pub(crate) fn come_back(&mut self, node: &Node, all: bool) {
+        let load = Load::default();
+        thread::scope(|scope| {
+            for trader in &mut self.traders {
+                let load = &load;
+                let from = if all { 1 } else { trader.ledger.next() };
+                scope.spawn(move || trader.come_back(node.fix(), from, load).expect("the node is up"));
+            }
+        });
+        for trader in &mut self.traders {
+            trader.settle(&load).expect("the node is up");
+        }
+    }
+
+    /// All members trade, and an operator brings some USD in, until so many messages were heard; then `end` ends the node
+    /// under load. How many messages there were.
+    pub(crate) fn trade_until(&mut self, node: Node, goal: u64, end: impl FnOnce(Node)) -> u64 {
+        let load = Load::default();
+        thread::scope(|scope| {
+            for trader in &mut self.traders {
+                let load = &load;
+                scope.spawn(move || trader.trade(load));
+            }
+            let id = format!("top-up-{}", self.top_ups.len());
+            let seq = top_up(&node, &id);
+            self.top_ups.push((id, seq));
+            until("load", || (load.received.load(Ordering::Relaxed) >= goal).then_some(()));
+            end(node);
+        });
+        load.received.into_inner()
+    }
+
+    /// Nobody asks for anything now: what the members were told and what the node has must be the same.
+    pub(crate) fn check(&self, node: &Node) {
+        for (id, seq) in &self.top_ups {
+            assert_eq!(top_up(node, id), *seq, "{id} counts once");
+        }
+        self.check_numbers(node);
+        self.check_orders(node);
+        self.check_trades(node);
+        check_conservation(node, self.top_ups.len() as u64);
+    }
+
+    fn check_numbers(&self, node: &Node) {
+        let mut exec_ids = BTreeSet::new();
+        for trader in &self.traders {
+            for exec_id in trader.ledger.exec_ids() {
+                assert!(exec_ids.insert(*exec_id), "ExecID {exec_id} was given twice");
+            }
+        }
+        let sessions = node.asked(&["show", "sessions"]);
+        for session in sessions["sessions"].as_array().unwrap() {
+            let name = session["session"].as_str().unwrap();
+            let trader = self.traders.iter().find(|trader| trader.name == name).expect("a member");
+            assert_eq!(session["next_outbound"], trader.ledger.next(), "{session}");
+            if name.ends_with('2') {
+                assert_eq!(session["next_inbound"], trader.next_number(), "{session}");
+            }
+        }
+    }
+
+    fn check_orders(&self, node: &Node) {
+        let told = self.traders.iter().flat_map(|trader| {
+            trader.ledger.open().iter().map(|(order, open)| {
+                let text =
+                    [&trader.name, &open.cl_ord_id, &open.symbol, &open.side, &open.price, &open.quantity];
+                (*order, (text.map(String::as_str).join(" "), open.left.clone()))
+            })
+        });
+        let told: BTreeMap<u64, (String, String)> = told.collect();
+        let mut there = BTreeMap::new();
+        for row in node.asked(&["show", "orders"])["orders"].as_array().unwrap() {
+            let text =
+                ["session", "cl_ord_id", "symbol", "side", "price", "quantity"].map(|key| text(row, key));
+            let before = there.insert(row["order"].as_u64().unwrap(), (text.join(" "), text_of(row, "open")));
+            assert_eq!(before, None, "twice in the list: {row}");
+        }
+        for (order, what) in &told {
+            assert_eq!(there.get(order), Some(what), "order {order} as its owner knows it");
+        }
+        assert_eq!(there.len(), told.len(), "orders that nobody was told of");
+    }
+
+    fn check_trades(&self, node: &Node) {
+        let mut sides: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+        for (trade, side) in self.traders.iter().flat_map(|trader| trader.ledger.fills()) {
+            sides.entry(*trade).or_default().push(side);
+        }
+        let list = node.asked(&["show", "trades"]);
+        let there: Vec<u64> =
+            list["trades"].as_array().unwrap().iter().map(|row| row["trade"].as_u64().unwrap()).collect();
+        assert_eq!(there, sides.keys().copied().collect::<Vec<_>>(), "trades there and told");
+        for (trade, mut sides) in sides {
+            sides.sort_unstable();
+            assert_eq!(sides, ["1", "2"], "both sides of trade {trade}, each once");
+        }
+    }
+}
+
+fn synced(node: &Node) -> u64 {
+    node.status(&[])["cursors"]["synced"].as_u64().unwrap()
+}
+
+fn top_up(node: &Node, id: &str) -> u64 {
+    let output = node.admin(&["deposit", "A1", "USD", &TOP_UP.to_string(), "--id", id]);
+    let (code, stdout, stderr) = told(&output);
+    assert_eq!(code, Some(0), "{id}: {stderr}");
+    serde_json::from_str::<Value>(&stdout).unwrap()["seq"].as_u64().unwrap()
+}
+
+fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key].as_str().unwrap_or_else(|| panic!("no {key} in {row}"))
+}
+
+fn text_of(row: &Value, key: &str) -> String {
+    text(row, key).to_owned()
+}
+
+/// Accounts and fees together are what was deposited: nobody withdrew anything.
+fn check_conservation(node: &Node, top_ups: u64) {
+    let list = node.asked(&["show", "accounts"]);
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    let rows = list["accounts"].as_array().unwrap().iter();
+    let held = rows.flat_map(|account| account["assets"].as_array().unwrap());
+    for row in held.chain(list["fees"].as_array().unwrap()) {
+        *sums.entry(text_of(row, "asset")).or_default() += fixed(text(row, "total"));
+    }
+    for (asset, amount) in DEPOSITS {
+        let deposited = amount + if asset == "USD" { top_ups * TOP_UP } else { 0 };
+        assert_eq!(sums.get(asset), Some(&fixed(&deposited.to_string())), "{asset} is conserved");
+    }
+}
+
+/// A decimal as a whole number of its last digit.
+fn fixed(decimal: &str) -> i128 {
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
+    format!("{whole}{fraction:0<DECIMALS$}").parse().unwrap_or_else(|_| panic!("{decimal} is no decimal"))
+}

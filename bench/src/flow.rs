@@ -11,6 +11,7 @@ mod reference;
 
 pub use file::{FlowFileError, read, write};
 pub use generate::generate;
+pub use random::Random;
 pub use reference::replay;
 use rialto_protocol::Side;
 

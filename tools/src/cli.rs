@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::Bench;
 use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
+use crate::demo::Demo;
 use crate::journal::Journal;
 use crate::operate::Admin;
 use crate::replay::command::Replay;
@@ -33,6 +34,8 @@ enum Command {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// A whole exchange in one process, with simulated traders and a live view.
+    Demo(Demo),
     /// Run a node of the exchange.
     Serve(Box<Serve>),
     /// Show what a node is doing.
@@ -72,6 +75,7 @@ impl Cli {
                 let config = Config::load(&file, &Overrides { plaintext, ..Overrides::default() })?;
                 print_check(&file.display().to_string(), &config, json)
             }
+            Command::Demo(demo) => demo.run(),
             Command::Serve(serve) => serve.run(),
             Command::Status(status) => status.run(),
             Command::Admin(admin) => admin.run(),

@@ -85,7 +85,7 @@ fn id_prefix() -> String {
 }
 
 /// `5s`, `500ms`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u32 = number.parse().map_err(|_| "a time such as 5s or 500ms".to_owned())?;

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod dataset;
+pub mod demo;
 pub mod failure;
 pub mod journal;
 pub mod load;

@@ -1,0 +1,123 @@
+//! What the traders count and measure, shared with whoever shows it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use rialto_protocol::Side;
+use serde::Serialize;
+
+use super::market::Cents;
+
+/// Trades that are kept to be shown.
+const TAPE: usize = 16;
+/// Longest latency that is told from longer ones, in ns.
+const LATENCY_MAX_NS: u64 = 60_000_000_000;
+
+/// A trade as its takers and makers heard of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traded {
+    /// Its number.
+    pub trade: u64,
+    /// Which of the demo's instruments.
+    pub instrument: usize,
+    /// Side of the order that came and took.
+    pub aggressor: Side,
+    /// At what price.
+    pub price: Cents,
+    /// Shares.
+    pub quantity: i64,
+}
+
+/// Percentiles of the latency in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Half are faster.
+    pub p50: f64,
+    /// One in a hundred is slower.
+    pub p99: f64,
+    /// One in a thousand is slower.
+    pub p99_9: f64,
+    /// The slowest.
+    pub max: f64,
+}
+
+/// What the traders have seen so far.
+#[derive(Debug)]
+pub struct Figures {
+    /// Orders, replaces and cancels that were answered.
+    pub orders: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// The last trades, newest first.
+    pub tape: VecDeque<Traded>,
+    /// Trades before this demo, of a directory that was used before.
+    trades_before: u64,
+    trade_last: u64,
+    latency_ns: Histogram<u64>,
+}
+
+impl Figures {
+    /// Nothing yet; the last trade so far had the number `trades_before`.
+    pub fn new(trades_before: u64) -> Self {
+        let latency_ns = Histogram::new_with_max(LATENCY_MAX_NS, 3).expect("three digits up to a minute");
+        let tape = VecDeque::with_capacity(TAPE);
+        Self { orders: 0, refused: 0, tape, trades_before, trade_last: trades_before, latency_ns }
+    }
+
+    /// Counts an answer to something that was asked `after` ago.
+    pub fn answered(&mut self, after: Duration, refused: bool) {
+        self.orders += 1;
+        self.refused += u64::from(refused);
+        self.latency_ns.saturating_record(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Takes a trade in, once for both of its sides.
+    pub fn traded(&mut self, traded: Traded) {
+        self.trade_last = self.trade_last.max(traded.trade);
+        if self.tape.iter().any(|known| known.trade == traded.trade) {
+            return;
+        }
+        self.tape.push_front(traded);
+        self.tape.truncate(TAPE);
+    }
+
+    /// Trades of this demo.
+    pub fn trades(&self) -> u64 {
+        self.trade_last - self.trades_before
+    }
+
+    /// The latency of everything answered so far.
+    pub fn latency(&self) -> Percentiles {
+        let us = |ns: u64| (f64::from(u32::try_from(ns / 100).unwrap_or(u32::MAX))) / 10.0;
+        let at = |quantile| us(self.latency_ns.value_at_quantile(quantile));
+        Percentiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: us(self.latency_ns.max()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trade_counts_once_though_both_sides_hear_of_it() {
+        let mut figures = Figures::new(40);
+        let traded = |trade| Traded { trade, instrument: 0, aggressor: Side::Buy, price: 1025, quantity: 10 };
+        for trade in [41, 42, 41, 42, 43] {
+            figures.traded(traded(trade));
+        }
+        assert_eq!(figures.trades(), 3);
+        let tape: Vec<u64> = figures.tape.iter().map(|traded| traded.trade).collect();
+        assert_eq!(tape, [43, 42, 41]);
+    }
+
+    #[test]
+    fn latency_is_told_in_microseconds() {
+        let mut figures = Figures::new(0);
+        for us in 1..=1000 {
+            figures.answered(Duration::from_micros(us), false);
+        }
+        let Percentiles { p50, p99, max, .. } = figures.latency();
+        assert!((p50 - 500.0).abs() < 2.0 && (p99 - 990.0).abs() < 3.0 && (max - 1000.0).abs() < 2.0);
+    }
+}

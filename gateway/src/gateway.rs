@@ -11,8 +11,9 @@ use std::sync::atomic::AtomicBool;
 use mio::Waker;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::reader::{LogReader, PageSource, ReadError};
+use rialto_protocol::event::notice_flag;
 use rialto_protocol::record::Malformed;
-use rialto_protocol::{Event, GatewayId, Header, SessionId, event};
+use rialto_protocol::{Event, GatewayId, Header, SessionId};
 use rialto_shmring::{Doorbell, Poisoned, Producer};
 use thiserror::Error;
 
@@ -124,6 +125,8 @@ pub(crate) trait Connections {
     fn session(&mut self, connection: u32) -> Option<&mut Session>;
     /// All conversations.
     fn each(&mut self, with: &mut dyn FnMut(&mut Session));
+    /// The conversations about market data.
+    fn each_feed(&mut self, with: &mut dyn FnMut(&mut Session));
     /// The conversation has something to write, to send again, or to end.
     fn touched(&mut self, connection: u32);
 }
@@ -174,18 +177,25 @@ impl<S: PageSource> Desk<S> {
         for done in 0..EVENTS_PER_TURN {
             let Self { id, port, view, settings, commands, seats } = self;
             let Some((position, record)) = port.next_event()? else {
+                self.command_ended(connections, now);
                 return Ok(done > 0);
             };
+            if !view.books.settled() && Header::read(record)?.sequence != view.sequence() {
+                let changes = view.books.take_changes();
+                let mut ctx = Context { view, commands, seats, settings, gateway: *id, now };
+                connections.each_feed(&mut |session| session.changes(&changes, &mut ctx));
+            }
             let (header, event) = view.apply(record, position)?;
             let mut ctx = Context { view, commands, seats, settings, gateway: *id, now };
             match route(*id, &header, &event) {
                 Route::Connection(connection) => {
-                    deliver(connections, connection, &mut ctx, (&header, &event))
+                    deliver(connections, connection, &mut ctx, (&header, &event));
                 }
-                Route::Session(session) => match ctx.seats.get(session) {
-                    Some(seat) => deliver(connections, seat.connection, &mut ctx, (&header, &event)),
-                    None => {}
-                },
+                Route::Session(session) => {
+                    if let Some(seat) = ctx.seats.get(session) {
+                        deliver(connections, seat.connection, &mut ctx, (&header, &event));
+                    }
+                }
                 Route::All => {
                     ctx.seats.free_all();
                     connections.each(&mut Session::epoch);
@@ -196,9 +206,13 @@ impl<S: PageSource> Desk<S> {
         Ok(true)
     }
 
-    /// Forgets what changed in the books, where nobody follows them.
-    pub(crate) fn forget_changes(&mut self) {
-        self.view.books.take_changes();
+    /// Lets the feeds know what changed up to a command's end.
+    fn command_ended(&mut self, connections: &mut dyn Connections, now: Now) {
+        if self.view.books.settled() {
+            return;
+        }
+        let changes = self.view.books.take_changes();
+        self.with(now, |ctx| connections.each_feed(&mut |session| session.changes(&changes, ctx)));
     }
 }
 
@@ -207,8 +221,19 @@ fn route(id: GatewayId, header: &Header, event: &Event<'_>) -> Route {
         Event::LogOnRefused { gateway, connection, .. } if *gateway == id => Route::Connection(*connection),
         Event::Epoch(_) => Route::All,
         Event::Gone | Event::Repeat(_) => Route::Session(header.session),
-        _ if header.kind < event::kind::UNNUMBERED => Route::Session(header.session),
-        _ => Route::Nobody,
+        Event::Report(_)
+        | Event::RefusedOrder { .. }
+        | Event::CancelReject(_)
+        | Event::MassCancelReport(_)
+        | Event::Notice(_)
+        | Event::SecurityList(_) => Route::Session(header.session),
+        Event::LogOnRefused { .. }
+        | Event::Reference { .. }
+        | Event::Market(..)
+        | Event::Answer { .. }
+        | Event::Busted(..)
+        | Event::DayEnded
+        | Event::Policy(_) => Route::Nobody,
     }
 }
 
@@ -229,12 +254,24 @@ fn deliver(
         Event::LogOnRefused { text, .. } => session.refused(text.as_str(), ctx),
         Event::Gone => session.gone(ctx),
         Event::Repeat(number) => session.repeat(*number),
-        numbered => session.event(header, numbered, ctx),
+        Event::Report(_)
+        | Event::RefusedOrder { .. }
+        | Event::CancelReject(_)
+        | Event::MassCancelReport(_)
+        | Event::Notice(_)
+        | Event::SecurityList(_) => session.event(header, event, ctx),
+        Event::Epoch(_)
+        | Event::Reference { .. }
+        | Event::Market(..)
+        | Event::Answer { .. }
+        | Event::Busted(..)
+        | Event::DayEnded
+        | Event::Policy(_) => {}
     }
     connections.touched(connection);
 }
 
 /// Whether a notice ends its session.
 fn ends(event: &Event<'_>) -> bool {
-    matches!(event, Event::Notice(notice) if notice.flags & event::notice_flag::CLOSE != 0)
+    matches!(event, Event::Notice(notice) if notice.flags & notice_flag::CLOSE != 0)
 }

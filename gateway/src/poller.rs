@@ -94,6 +94,8 @@ struct Table {
     connections: Slab<Connection>,
     /// Places of those with something to read, write, send again or end.
     busy: Vec<usize>,
+    /// Places of those that follow market data.
+    feeds: Vec<usize>,
 }
 
 impl Table {
@@ -122,6 +124,16 @@ impl Connections for Table {
             with(&mut connection.session);
         }
         for place in 0..self.connections.capacity() {
+            self.list(place);
+        }
+    }
+
+    fn each_feed(&mut self, with: &mut dyn FnMut(&mut Session)) {
+        for at in 0..self.feeds.len() {
+            let place = self.feeds[at];
+            if let Some(connection) = self.connections.get_mut(place) {
+                with(&mut connection.session);
+            }
             self.list(place);
         }
     }
@@ -177,7 +189,6 @@ impl Poller {
         loop {
             let now = self.clock.now();
             let more = desk.events(&mut self.table, now)?;
-            desk.forget_changes();
             self.work(desk, now)?;
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
@@ -261,6 +272,12 @@ impl Poller {
                 read(connection, &mut self.buffer);
                 desk.with(now, |ctx| connection.session.turn(ctx));
                 room = desk.push()?;
+                if connection.session.is_feed() && !self.table.feeds.contains(&place) {
+                    self.table.feeds.push(place);
+                }
+            }
+            if connection.session.has_news() {
+                desk.with(now, |ctx| connection.session.tell_news(ctx));
             }
             if connection.session.resends() {
                 desk.resend(&mut connection.session, now);
@@ -281,7 +298,7 @@ impl Poller {
         let Some(connection) = self.table.connections.get(place) else { return false };
         let reads = connection.readable && connection.session.inbox_len() < INBOX_BYTES_MAX;
         let writes = connection.writable && connection.session.backlog().0 > 0;
-        reads || writes || connection.session.resends()
+        reads || writes || connection.session.resends() || connection.session.has_news()
     }
 
     /// Whether a connection has come to its end.
@@ -307,6 +324,7 @@ impl Poller {
 
     fn drop_connection<S: PageSource>(&mut self, desk: &mut Desk<S>, now: Now, place: usize) {
         let Some(mut connection) = self.table.connections.try_remove(place) else { return };
+        self.table.feeds.retain(|feed| *feed != place);
         desk.with(now, |ctx| connection.session.hung_up(ctx));
         self.addresses.leave(connection.address);
         if let Err(error) = self.poll.registry().deregister(&mut connection.stream) {
@@ -331,7 +349,7 @@ impl Poller {
                 Ok((stream, address)) => self.welcome(stream, address.ip())?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_out_of_files(&error) => self.turn_away()?,
+                Err(error) if is_out_of_files(&error) => self.turn_away(),
                 // The client was gone again, or the network had a hiccup: accept(2) says to try again.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not accepted");
@@ -343,7 +361,7 @@ impl Poller {
 
     /// With no file to be had, gives up the spare one to accept a client and close it, so that the listener does not
     /// stay ready for ever.
-    fn turn_away(&mut self) -> Result<(), GatewayError> {
+    fn turn_away(&mut self) {
         tracing::warn!("no more files can be opened: a client is turned away");
         self.spare = None;
         drop(self.listener.accept());
@@ -351,7 +369,6 @@ impl Poller {
         if self.spare.is_none() {
             std::thread::sleep(RETRY);
         }
-        Ok(())
     }
 
     fn welcome(&mut self, mut stream: TcpStream, address: IpAddr) -> Result<(), GatewayError> {

@@ -4,6 +4,7 @@
 
 use rialto_journal::position::Position;
 use rialto_journal::reader::{LogReader, PageSource};
+use rialto_journal::record::Record;
 use rialto_protocol::event::{self, Event};
 use rialto_protocol::{Header, SessionSeq};
 
@@ -21,7 +22,7 @@ pub trait Past {
 impl<S: PageSource> Past for LogReader<S> {
     fn record(&mut self, position: u64) -> Option<&[u8]> {
         match self.record_at(Position::new(position)) {
-            Ok(record) => record.map(|record| record.bytes()),
+            Ok(record) => record.map(Record::bytes),
             Err(error) => {
                 tracing::error!(%error, "a message cannot be read back");
                 None

@@ -7,6 +7,7 @@
 
 mod commands;
 mod decoder;
+mod feed;
 mod inbound;
 mod log_on;
 mod outbound;
@@ -114,7 +115,7 @@ pub struct Session {
     decoder: Option<Decoder>,
     inbox: Vec<u8>,
     /// Whose conversation it is, once that is known.
-    session: SessionId,
+    id: SessionId,
     comp_id: Name,
     /// What must be written.
     out: Vec<u8>,
@@ -142,6 +143,8 @@ pub struct Session {
     asked_to_leave: bool,
     close: Option<Close>,
     timers: timers::Timers,
+    /// Of a market-data session.
+    market: Option<Box<feed::Market>>,
     /// Messages refused for their rate.
     throttled: u32,
     orders: Bucket,
@@ -157,7 +160,7 @@ impl Session {
             wire: Wire::Fix,
             decoder: None,
             inbox: Vec::new(),
-            session: SessionId::NONE,
+            id: SessionId::NONE,
             comp_id: Name::EMPTY,
             out: Vec::new(),
             out_messages: 0,
@@ -175,6 +178,7 @@ impl Session {
             asked_to_leave: false,
             close: None,
             timers: timers::Timers::new(now),
+            market: None,
             throttled: 0,
             orders: Bucket::default(),
             cancels: Bucket::default(),
@@ -188,7 +192,7 @@ impl Session {
 
     /// The session whose conversation this is, once it is asked for.
     pub fn session(&self) -> SessionId {
-        self.session
+        self.id
     }
 
     /// Whether it is logged on.
@@ -293,7 +297,7 @@ impl Session {
 
     /// The connection ended, whoever ended it: what the exchange must hear of it.
     pub fn hung_up(&mut self, ctx: &mut Context<'_>) {
-        if matches!(self.state, State::Asked | State::Live) && !self.leaving {
+        if matches!(self.state, State::Asked | State::Live) && !self.leaving && !self.is_feed() {
             self.log_off(ctx);
         }
         self.state = State::Ended;

@@ -96,7 +96,7 @@ impl Session {
             return Some(Reason::CompIdProblem);
         }
         let sent = message.get(tag::SENDING_TIME).unwrap_or_default();
-        let Some(sent_ns) = timestamp::parse(sent) else { return None };
+        let sent_ns = timestamp::parse(sent)?;
         let first_ns = message.get(tag::ORIG_SENDING_TIME).and_then(timestamp::parse);
         let late = message.says_yes(tag::POSS_DUP_FLAG) && first_ns.is_some_and(|first| first > sent_ns);
         (late || !is_near(sent, ctx)).then_some(Reason::SendingTimeAccuracy)
@@ -187,9 +187,11 @@ impl Session {
             return self.note(ctx, (false, 0), Some(Notice { ref_tag, ..reject }));
         }
         if next > self.expected {
-            let inbound = Inbound::JumpTo(SessionSeq(next));
-            let note = SessionNote { inbound, outbound: None, close: false };
-            ctx.commands.push(self.session, SessionSeq::NONE, &Command::Note(note));
+            if !self.is_feed() {
+                let inbound = Inbound::JumpTo(SessionSeq(next));
+                let note = SessionNote { inbound, outbound: None, close: false };
+                ctx.commands.push(self.id, SessionSeq::NONE, &Command::Note(note));
+            }
             self.expected = next;
         }
     }
@@ -266,13 +268,13 @@ impl Session {
 
     /// Notes which messages are to be sent again.
     fn serve(&mut self, message: &Message<'_>, ctx: &mut Context<'_>) {
-        let last =
-            ctx.view.sessions.get(self.session).map_or(0, |state| state.next_outbound.0.saturating_sub(1));
-        let from = message.unsigned(tag::BEGIN_SEQ_NO).unwrap_or(0).max(1);
-        let to = match message.unsigned(tag::END_SEQ_NO).unwrap_or(0) {
-            0 => last,
-            end => end.min(last),
-        };
+        let asked = (message.unsigned(tag::BEGIN_SEQ_NO), message.unsigned(tag::END_SEQ_NO));
+        let (from, end) = (asked.0.unwrap_or(0).max(1), asked.1.unwrap_or(0));
+        if self.is_feed() {
+            return self.fill_feed((from, end), ctx);
+        }
+        let last = ctx.view.sessions.get(self.id).map_or(0, |state| state.next_outbound.0.saturating_sub(1));
+        let to = if end == 0 { last } else { end.min(last) };
         if self.resends.len() >= RESENDS_MAX {
             self.log_out("too many resend requests at once", ctx);
         } else if from <= to {
@@ -294,9 +296,12 @@ impl Session {
         if !bucket.takes(per_s, ctx.now.mono_ns) {
             return self.throttle(message, number, ctx);
         }
+        if self.is_feed() {
+            return self.ask_feed(message, ctx);
+        }
         let answer = match translate::command(ctx.view, message) {
             Translated::Command(command) => {
-                ctx.commands.push(self.session, SessionSeq(number), &command);
+                ctx.commands.push(self.id, SessionSeq(number), &command);
                 if used {
                     self.expected += 1;
                 }
@@ -331,12 +336,15 @@ impl Session {
         outbound: Option<Notice>,
     ) {
         let (inbound, number) = if in_turn { (Inbound::Consumed, number) } else { (Inbound::Untouched, 0) };
-        if !in_turn && outbound.is_none() {
-            return;
-        }
-        let note = SessionNote { inbound, outbound, close: false };
-        ctx.commands.push(self.session, SessionSeq(number), &Command::Note(note));
         self.expected += u32::from(in_turn);
+        if self.is_feed() {
+            if let Some(notice) = outbound {
+                self.say(notice, (0, 0), ctx);
+            }
+        } else if in_turn || outbound.is_some() {
+            let note = SessionNote { inbound, outbound, close: false };
+            ctx.commands.push(self.id, SessionSeq(number), &Command::Note(note));
+        }
     }
 
     /// Says good-bye for a reason of ours, and ends.
@@ -346,11 +354,15 @@ impl Session {
 
     fn closing(&mut self, ctx: &mut Context<'_>, (in_turn, number): (bool, u32), words: &str) {
         let (inbound, number) = if in_turn { (Inbound::Consumed, number) } else { (Inbound::Untouched, 0) };
-        let outbound = Some(notice(NoticeKind::Logout, words));
-        let note = SessionNote { inbound, outbound, close: true };
-        ctx.commands.push(self.session, SessionSeq(number), &Command::Note(note));
+        let logout = notice(NoticeKind::Logout, words);
         self.expected += u32::from(in_turn);
+        if self.is_feed() {
+            self.say(logout, (0, 0), ctx);
+            return self.leave_feed();
+        }
+        let note = SessionNote { inbound, outbound: Some(logout), close: true };
+        ctx.commands.push(self.id, SessionSeq(number), &Command::Note(note));
         self.leaving = true;
-        ctx.seats.leaving(self.session);
+        ctx.seats.leaving(self.id);
     }
 }

@@ -31,17 +31,23 @@ pub(super) struct Waiting {
     until_ns: u64,
 }
 
+impl Waiting {
+    pub(super) fn log_on(&self) -> LogOn {
+        self.log_on
+    }
+}
+
 impl Session {
     /// The first message must be a log-on.
     pub(super) fn first(&mut self, message: &Message<'_>, ctx: &mut Context<'_>) {
         match self.log_on(message, ctx) {
             Ok(session) => {
                 let waiting = self.asked(message, ctx);
-                (self.session, self.comp_id) = (session.id, session.def.comp_id);
+                (self.id, self.comp_id) = (session.id, session.def.comp_id);
                 self.log_on_number = waiting.number;
                 self.next_expected = waiting.log_on.next_expected;
                 if session.def.kind == SessionKind::MarketData {
-                    return self.turn_away("market data is not offered yet");
+                    return self.enter_feed(&waiting, ctx);
                 }
                 self.state = State::Waiting(Box::new(waiting));
                 self.wait(ctx);
@@ -126,15 +132,15 @@ impl Session {
     pub(super) fn wait(&mut self, ctx: &mut Context<'_>) {
         let State::Waiting(waiting) = &self.state else { return };
         let waiting = **waiting;
-        let seat = ctx.seats.get(self.session);
-        let live = ctx.view.sessions.get(self.session).is_some_and(|state| state.holder.0 != GatewayId::NONE);
+        let seat = ctx.seats.get(self.id);
+        let live = ctx.view.sessions.get(self.id).is_some_and(|state| state.holder.0 != GatewayId::NONE);
         if seat.is_none() && !live {
-            ctx.seats.take(self.session, self.connection);
+            ctx.seats.take(self.id, self.connection);
             self.state = State::Asked;
-            ctx.commands.push(self.session, SessionSeq(waiting.number), &Command::LogOn(waiting.log_on));
+            ctx.commands.push(self.id, SessionSeq(waiting.number), &Command::LogOn(waiting.log_on));
         } else if ctx.now.mono_ns >= waiting.until_ns && seat.is_none_or(|seat| !seat.leaving) {
             if live {
-                ctx.commands.push(self.session, SessionSeq::NONE, &Command::Challenge);
+                ctx.commands.push(self.id, SessionSeq::NONE, &Command::Challenge);
             }
             self.turn_away("the session is logged on already");
         }
@@ -143,19 +149,25 @@ impl Session {
     /// A log-on with 141=Y in a live session: it ends, and begins anew on this connection.
     pub(super) fn reset(&mut self, message: &Message<'_>, ctx: &mut Context<'_>) {
         let asked = self.asked(message, ctx);
+        if self.is_feed() {
+            return self.enter_feed(&asked, ctx);
+        }
         self.log_on_number = asked.number;
         self.next_expected = asked.log_on.next_expected;
         self.resetting = true;
         let gateway = ctx.gateway;
-        ctx.commands.push(self.session, SessionSeq::NONE, &Command::LogOff(gateway, LogOffCause::Drained));
-        ctx.commands.push(self.session, SessionSeq(asked.number), &Command::LogOn(asked.log_on));
+        ctx.commands.push(self.id, SessionSeq::NONE, &Command::LogOff(gateway, LogOffCause::Drained));
+        ctx.commands.push(self.id, SessionSeq(asked.number), &Command::LogOn(asked.log_on));
     }
 
     /// Tells the exchange that the member is gone.
     pub(super) fn log_off(&mut self, ctx: &mut Context<'_>) {
+        if self.is_feed() {
+            return self.leave_feed();
+        }
         let gone = Command::LogOff(ctx.gateway, LogOffCause::Disconnected);
-        ctx.commands.push(self.session, SessionSeq::NONE, &gone);
-        ctx.seats.leaving(self.session);
+        ctx.commands.push(self.id, SessionSeq::NONE, &gone);
+        ctx.seats.leaving(self.id);
         self.leaving = true;
     }
 }

@@ -29,7 +29,7 @@ impl Session {
                 self.timers.challenged(ctx.now);
             }
             if notice.flags & notice_flag::CLOSE != 0 {
-                ctx.seats.free(self.session);
+                ctx.seats.free(self.id);
                 let close = if self.asked_to_leave { Close::ByPeer } else { Close::Flushed };
                 self.release_held();
                 self.end(close);
@@ -40,7 +40,7 @@ impl Session {
     /// A log-on that got no number.
     pub fn refused(&mut self, words: &str, ctx: &mut Context<'_>) {
         if matches!(self.state, State::Asked) || self.resetting {
-            ctx.seats.free(self.session);
+            ctx.seats.free(self.id);
             self.turn_away(words);
         }
     }
@@ -50,7 +50,7 @@ impl Session {
         if self.resetting || !matches!(self.state, State::Live) {
             return;
         }
-        ctx.seats.free(self.session);
+        ctx.seats.free(self.id);
         self.release_held();
         self.end(Close::Flushed);
     }
@@ -76,7 +76,7 @@ impl Session {
     /// Sends some of them.
     pub fn resend(&mut self, past: &mut dyn Past, ctx: &Context<'_>) {
         let Some(mut run) = self.resends.pop_front() else { return };
-        let Some(state) = ctx.view.sessions.get(self.session) else { return };
+        let Some(state) = ctx.view.sessions.get(self.id) else { return };
         let mut out = std::mem::take(&mut self.out);
         let identity = self.identity(ctx.settings);
         run.send(&mut out, (ctx.view, &identity), (state, past), ctx.now.utc_ns);
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    fn tell(&mut self, header: &Header, event: &Event<'_>, ctx: &mut Context<'_>) {
+    pub(super) fn tell(&mut self, header: &Header, event: &Event<'_>, ctx: &mut Context<'_>) {
         let waits = !self.resends.is_empty();
         let mut out = std::mem::take(if waits { &mut self.held } else { &mut self.out });
         translate::outbound(&mut out, (ctx.view, &self.identity(ctx.settings)), header, event, None);

@@ -83,8 +83,8 @@ impl Session {
             State::Waiting(_) => self.wait(ctx),
             State::Live if !self.leaving && !self.resetting => self.tick_live(ctx),
             State::Ended => {
-                let until_ns = *self.timers.end_by_ns.get_or_insert(now_ns + GOOD_BYE_NS);
-                if now_ns >= until_ns {
+                let end_ns = *self.timers.end_by_ns.get_or_insert(now_ns + GOOD_BYE_NS);
+                if now_ns >= end_ns {
                     self.close = Some(Close::Now);
                 }
             }
@@ -94,7 +94,7 @@ impl Session {
 
     fn tick_live(&mut self, ctx: &mut Context<'_>) {
         let (now_ns, timers) = (ctx.now.mono_ns, &mut self.timers);
-        if timers.challenged_until_ns.is_some_and(|until_ns| now_ns >= until_ns) {
+        if timers.challenged_until_ns.is_some_and(|end_ns| now_ns >= end_ns) {
             self.log_off(ctx);
             return self.end(Close::Now);
         }
@@ -102,7 +102,7 @@ impl Session {
         if interval_ns == 0 {
             return;
         }
-        if timers.tested_ns.is_some_and(|tested_ns| now_ns >= tested_ns + interval_ns) {
+        if timers.tested_ns.is_some_and(|since_ns| now_ns >= since_ns + interval_ns) {
             return self.log_out("no answer to TestRequest", ctx);
         }
         if timers.tested_ns.is_none() && now_ns >= timers.heard_ns + interval_ns + interval_ns / 5 {

@@ -1,6 +1,8 @@
 //! A pretend exchange: it keeps the numbers of sessions as the real one does, accepts every order, and writes events
 //! into a log in this process's memory. It knows no books and no money.
 
+pub(crate) mod talk;
+
 use std::collections::HashMap;
 
 use rialto_gateway::view::seed::{InstrumentSeed, Seed, SessionSeed};

@@ -220,8 +220,9 @@ fn route(id: GatewayId, header: &Header, event: &Event<'_>) -> Route {
     match event {
         Event::LogOnRefused { gateway, connection, .. } if *gateway == id => Route::Connection(*connection),
         Event::Epoch(_) => Route::All,
-        Event::Gone | Event::Repeat(_) => Route::Session(header.session),
-        Event::Report(_)
+        Event::Gone
+        | Event::Repeat(_)
+        | Event::Report(_)
         | Event::RefusedOrder { .. }
         | Event::CancelReject(_)
         | Event::MassCancelReport(_)

@@ -57,6 +57,7 @@ pub fn listen(address: SocketAddr, count: u32) -> io::Result<Vec<std::net::TcpLi
     Ok(listeners)
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one socket")]
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,

@@ -106,6 +106,7 @@ struct Kept {
 }
 
 /// One connection's conversation.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one conversation")]
 #[derive(Debug)]
 pub struct Session {
     /// The gateway's number for the connection.

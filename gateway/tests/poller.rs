@@ -21,6 +21,7 @@ use rialto_protocol::{GatewayId, Name};
 use rialto_shmring::{Consumer, Doorbell, Geometry, Identity, MessageBuffer, Producer, Region, Side};
 use support::{Pretend, seed};
 
+#[path = "support/pretend.rs"]
 mod support;
 
 /// Longer than anything here takes.

@@ -47,10 +47,14 @@ impl Session {
 
     /// The session is no longer live.
     pub fn gone(&mut self, ctx: &mut Context<'_>) {
-        if self.resetting || !matches!(self.state, State::Live) {
+        let is_live = matches!(self.state, State::Live);
+        if self.resetting || !(is_live || self.leaving) {
             return;
         }
         ctx.seats.free(self.id);
+        if !is_live {
+            return;
+        }
         self.release_held();
         self.end(Close::Flushed);
     }

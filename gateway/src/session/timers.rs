@@ -108,8 +108,8 @@ impl Session {
         if timers.tested_ns.is_none() && now_ns >= timers.heard_ns + interval_ns + interval_ns / 5 {
             timers.tested_ns = Some(now_ns);
             let text = Note::clipped("are you there");
-            let test = Notice { text, ..notice(NoticeKind::TestRequest, "") };
-            return self.note(ctx, (false, 0), Some(test));
+            let request = Notice { text, ..notice(NoticeKind::TestRequest, "") };
+            return self.note(ctx, (false, 0), Some(request));
         }
         if !timers.heartbeat_asked && now_ns >= timers.said_ns + interval_ns {
             timers.heartbeat_asked = true;

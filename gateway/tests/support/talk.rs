@@ -20,7 +20,7 @@ use rialto_gateway::timestamp;
 use rialto_gateway::view::View;
 use rialto_protocol::{Event, GatewayId, Name};
 
-use super::{Pretend, seed};
+use crate::support::{Pretend, seed};
 
 const START_NS: u64 = 1_772_323_200_001_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -234,10 +234,8 @@ impl Talk {
     fn deliver(&mut self, position: u64, record: &[u8]) {
         let (header, event) = self.view.apply(record, position).unwrap();
         let seat = self.seats.get(header.session);
-        let refused = match event {
-            Event::LogOnRefused { connection, .. } => Some(connection),
-            _ => None,
-        };
+        let refused =
+            if let Event::LogOnRefused { connection, .. } = event { Some(connection) } else { None };
         let Some(connection) = refused.or(seat.map(|seat| seat.connection)) else { return };
         let place = (0..2).find(|place| {
             self.connections[*place].as_ref().is_some_and(|found| found.connection() == connection)
@@ -248,11 +246,16 @@ impl Talk {
             }
             return;
         };
-        self.with(place, |session, ctx, _| match &event {
-            Event::LogOnRefused { text, .. } => session.refused(text.as_str(), ctx),
-            Event::Gone => session.gone(ctx),
-            Event::Repeat(number) => session.repeat(*number),
-            event => session.event(&header, event, ctx),
+        self.with(place, |session, ctx, _| {
+            if let Event::LogOnRefused { text, .. } = &event {
+                session.refused(text.as_str(), ctx);
+            } else if let Event::Repeat(number) = &event {
+                session.repeat(*number);
+            } else if event == Event::Gone {
+                session.gone(ctx);
+            } else {
+                session.event(&header, &event, ctx);
+            }
         });
     }
 

@@ -2,5 +2,10 @@
 
 pub mod engine;
 pub mod flow;
+pub mod journal;
+pub mod load;
 pub mod machine;
+pub mod probe;
+pub mod report;
+pub mod ring;
 pub mod totals;

@@ -1,4 +1,7 @@
-//! `rialto bench`: known order flows, and how long the engine takes for one record of them.
+//! `rialto bench`: known order flows, how long the engine takes for one record of them, and the parts of its way.
+
+pub mod parts;
+pub mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,6 +10,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use rialto_bench::engine::{EngineError, EngineReport, Passes, run_book};
 use rialto_bench::flow::{self, Flow, FlowSpec};
 
+use self::parts::{JournalArgs, RingArgs};
+use self::wire::Wire;
 use crate::failure::{Code, failure};
 
 /// Measure, or make what is measured with.
@@ -22,6 +27,12 @@ enum Verb {
     Engine(Engine),
     /// Write a known flow to a file.
     Flow(WriteFlow),
+    /// Load a running node through TCP in line mode, and say how fast it answers.
+    Wire(Wire),
+    /// Hand messages from one thread to another through a ring in shared memory.
+    Ring(RingArgs),
+    /// Append commands to a journal, make them durable, and read them back as a restart does.
+    Journal(JournalArgs),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +79,9 @@ impl Bench {
         match &self.verb {
             Verb::Engine(engine) => engine.run(&mut out),
             Verb::Flow(write) => write.run(&mut out),
+            Verb::Wire(wire) => wire.run(&mut out),
+            Verb::Ring(ring) => ring.run(&mut out),
+            Verb::Journal(journal) => journal.run(&mut out),
         }
     }
 }
@@ -169,6 +183,9 @@ mod tests {
         let done = match Line::try_parse_from([&["bench"], words].concat()).unwrap().bench.verb {
             Verb::Engine(engine) => engine.run(&mut out),
             Verb::Flow(write) => write.run(&mut out),
+            Verb::Wire(wire) => wire.run(&mut out),
+            Verb::Ring(ring) => ring.run(&mut out),
+            Verb::Journal(journal) => journal.run(&mut out),
         };
         (String::from_utf8(out).unwrap(), done.err().map_or(0, |error| code_of(&error).number()))
     }

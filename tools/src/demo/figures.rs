@@ -3,16 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use rialto_bench::report::{Latencies, Microseconds};
 use rialto_protocol::Side;
-use serde::Serialize;
 
 use super::market::Cents;
 
 /// Trades that are kept to be shown.
 const TAPE: usize = 16;
-/// Longest latency that is told from longer ones, in ns.
-const LATENCY_MAX_NS: u64 = 60_000_000_000;
 
 /// A trade as its takers and makers heard of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,19 +26,6 @@ pub struct Traded {
     pub quantity: i64,
 }
 
-/// Percentiles of the latency in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Percentiles {
-    /// Half are faster.
-    pub p50: f64,
-    /// One in a hundred is slower.
-    pub p99: f64,
-    /// One in a thousand is slower.
-    pub p99_9: f64,
-    /// The slowest.
-    pub max: f64,
-}
-
 /// What the traders have seen so far.
 #[derive(Debug)]
 pub struct Figures {
@@ -54,22 +38,22 @@ pub struct Figures {
     /// Trades before this demo, of a directory that was used before.
     trades_before: u64,
     trade_last: u64,
-    latency_ns: Histogram<u64>,
+    latencies: Latencies,
 }
 
 impl Figures {
     /// Nothing yet; the last trade so far had the number `trades_before`.
     pub fn new(trades_before: u64) -> Self {
-        let latency_ns = Histogram::new_with_max(LATENCY_MAX_NS, 3).expect("three digits up to a minute");
+        let latencies = Latencies::default();
         let tape = VecDeque::with_capacity(TAPE);
-        Self { orders: 0, refused: 0, tape, trades_before, trade_last: trades_before, latency_ns }
+        Self { orders: 0, refused: 0, tape, trades_before, trade_last: trades_before, latencies }
     }
 
     /// Counts an answer to something that was asked `after` ago.
     pub fn answered(&mut self, after: Duration, refused: bool) {
         self.orders += 1;
         self.refused += u64::from(refused);
-        self.latency_ns.saturating_record(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
+        self.latencies.record(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Takes a trade in, once for both of its sides.
@@ -88,10 +72,8 @@ impl Figures {
     }
 
     /// The latency of everything answered so far.
-    pub fn latency(&self) -> Percentiles {
-        let us = |ns: u64| (f64::from(u32::try_from(ns / 100).unwrap_or(u32::MAX))) / 10.0;
-        let at = |quantile| us(self.latency_ns.value_at_quantile(quantile));
-        Percentiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: us(self.latency_ns.max()) }
+    pub fn latency(&self) -> Microseconds {
+        self.latencies.microseconds()
     }
 }
 
@@ -109,15 +91,5 @@ mod tests {
         assert_eq!(figures.trades(), 3);
         let tape: Vec<u64> = figures.tape.iter().map(|traded| traded.trade).collect();
         assert_eq!(tape, [43, 42, 41]);
-    }
-
-    #[test]
-    fn latency_is_told_in_microseconds() {
-        let mut figures = Figures::new(0);
-        for us in 1..=1000 {
-            figures.answered(Duration::from_micros(us), false);
-        }
-        let Percentiles { p50, p99, max, .. } = figures.latency();
-        assert!((p50 - 500.0).abs() < 2.0 && (p99 - 990.0).abs() < 3.0 && (max - 1000.0).abs() < 2.0);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use rialto_bench::report::Microseconds;
 use rialto_protocol::Side;
 
-use super::figures::{Percentiles, Traded};
+use super::figures::Traded;
 use super::market::{Cents, INSTRUMENTS, price_text};
 
 /// Columns of a frame.
@@ -34,7 +35,7 @@ pub struct Frame {
     /// Trades: all, and in the last second.
     pub trades: (u64, u64),
     /// Of all orders so far.
-    pub latency: Percentiles,
+    pub latency: Microseconds,
     /// How to trade along, in two rows to paste.
     pub command: [String; 2],
 }
@@ -131,7 +132,7 @@ impl Frame {
     }
 
     fn figures(&self) -> [String; 2] {
-        let Percentiles { p50, p99, p99_9, max } = self.latency;
+        let Microseconds { p50, p99, p99_9, max, .. } = self.latency;
         [
             format!(
                 " orders/s {:<8} trades/s {:<8} orders {:<10} trades {:<10}",
@@ -143,7 +144,7 @@ impl Frame {
 
     /// The frame as one line of a log.
     pub fn line(&self) -> String {
-        let Percentiles { p50, p99, p99_9, max } = self.latency;
+        let Microseconds { p50, p99, p99_9, max, .. } = self.latency;
         let last = |(book, known): (&Book, &super::market::Instrument)| {
             format!("{} {}", known.symbol, book.last.map_or_else(|| "-".to_owned(), price_text))
         };
@@ -260,7 +261,7 @@ mod tests {
             ack: "disk",
             orders: (12_345, 1_020),
             trades: (2_345, 210),
-            latency: Percentiles { p50: 210.0, p99: 840.5, p99_9: 2_100.0, max: 9_000.0 },
+            latency: Microseconds { p50: 210.0, p99: 840.5, p99_9: 2_100.0, p99_99: 4_000.0, max: 9_000.0 },
             command: [
                 "PW=demo target/release/rialto client \\".to_owned(),
                 "--nodes 127.0.0.1:40001 --user YOU --password-env PW".to_owned(),
@@ -273,8 +274,13 @@ mod tests {
         let mut wide = frame();
         wide.books.iter_mut().for_each(|book| book.buys.fill(level(99_999, 9_999_999, 9_999)));
         wide.orders = (9_999_999_999, 99_999_999);
-        wide.latency =
-            Percentiles { p50: 9_999_999.0, p99: 9_999_999.0, p99_9: 9_999_999.0, max: 60_000_000.0 };
+        wide.latency = Microseconds {
+            p50: 9_999_999.0,
+            p99: 9_999_999.0,
+            p99_9: 9_999_999.0,
+            p99_99: 9_999_999.0,
+            max: 60_000_000.0,
+        };
         for rows in [frame().rows(), wide.rows(), Frame::default().rows(), help()] {
             assert!(rows.len() <= ROWS, "{} rows", rows.len());
             for row in &rows {

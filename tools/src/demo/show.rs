@@ -6,10 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rialto_bench::report::Microseconds;
 use rialto_gateway::view::{View, books};
 use rialto_protocol::{Price, Side};
 
-use super::figures::{Figures, Percentiles};
+use super::figures::Figures;
 use super::market::INSTRUMENTS;
 use super::screen::{Book, COLUMNS, Frame, Level, ROWS, help};
 use super::terminal::Terminal;
@@ -51,7 +52,7 @@ pub struct Seen {
     /// Trades.
     pub trades: u64,
     /// Of all orders.
-    pub latency: Percentiles,
+    pub latency: Microseconds,
     /// Frames looked at.
     pub frames: u64,
     /// Those in which each book had both sides.

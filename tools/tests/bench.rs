@@ -31,14 +31,25 @@ fn rialto(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// A node, killed when the test that started it fails.
+struct Node(Child);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It has ended by itself where all went well.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 /// A node, and its FIX address.
-fn serve(dir: &Path) -> (Child, String) {
+fn serve(dir: &Path) -> (Node, String) {
     let config = CONFIG.replace("CLUSTER", &format!("bench-{}", std::process::id()));
     std::fs::write(dir.join("node.toml"), config).unwrap();
     let mut command = rialto(dir, &["serve", "--config", "node.toml", "--data", "node", "--accept-volatile"]);
-    let mut node = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut node = Node(command.stderr(Stdio::null()).spawn().unwrap());
     let mut line = String::new();
-    BufReader::new(node.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(node.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
     (node, ready["fix"].as_str().unwrap().to_owned())
 }
@@ -74,8 +85,8 @@ fn bench_wire_loads_a_node_at_a_rate_and_with_a_window() {
     }
     let output = rialto(dir.path(), &[&nodes[..7], &["3", "--window", "1"]].concat()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "more connections than sessions");
-    kill_process(Pid::from_child(&node), Signal::TERM).unwrap();
-    assert!(node.wait().unwrap().success());
+    kill_process(Pid::from_child(&node.0), Signal::TERM).unwrap();
+    assert!(node.0.wait().unwrap().success());
 }
 
 #[test]

@@ -269,7 +269,9 @@ impl Poller {
         for place in busy {
             let Some(connection) = self.table.connections.get_mut(place) else { continue };
             connection.listed = false;
-            if room {
+            // Whoever is not heard now comes again: what it sent may be here already, and then no event tells of it.
+            let heard = room;
+            if heard {
                 read(connection, &mut self.buffer);
                 desk.with(now, |ctx| connection.session.turn(ctx));
                 room = desk.push()?;
@@ -287,7 +289,7 @@ impl Poller {
             if self.is_over(place) {
                 self.drop_connection(desk, now, place);
                 room = desk.push()?;
-            } else if self.has_more(place) {
+            } else if !heard || self.has_more(place) {
                 self.table.list(place);
             }
         }

@@ -5,12 +5,14 @@
 //! layer, and every timed pass must come to the same sums. It says nothing of latency: that is an open-loop question.
 
 mod book;
+mod exchange;
 
 use std::time::Instant;
 
 use serde::Serialize;
 
 pub use self::book::{BookLayer, Event};
+pub use self::exchange::ExchangeLayer;
 use crate::flow::{Flow, FlowOp};
 use crate::machine::Machine;
 use crate::totals::{Resting, Sums, Totals, Trade};
@@ -118,6 +120,11 @@ pub enum EngineError {
 /// The book alone on a flow.
 pub fn run_book(name: &str, flow: &Flow, passes: Passes) -> Result<EngineReport, EngineError> {
     run::<BookLayer>(name, flow, passes)
+}
+
+/// The whole exchange on a flow.
+pub fn run_exchange(name: &str, flow: &Flow, passes: Passes) -> Result<EngineReport, EngineError> {
+    run::<ExchangeLayer>(name, flow, passes)
 }
 
 /// A layer on a flow. Pins the calling thread if a processor is named.
@@ -238,6 +245,23 @@ mod tests {
             };
             let flow = generate(&spec);
             assert_eq!(check::<BookLayer>(&flow), replay(&flow), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn exchange_agrees_with_the_reference_on_any_seed() {
+        for seed in 0..5 {
+            let spec = FlowSpec {
+                ops: 20_000,
+                warm_mix: 500,
+                depth: 20 + u32::try_from(seed).unwrap() * 50,
+                symbols: 1 + u16::try_from(seed).unwrap() * 3,
+                crossing_per_10k: 4_000,
+                seed,
+                ..FlowSpec::S1
+            };
+            let flow = generate(&spec);
+            assert_eq!(check::<ExchangeLayer>(&flow), replay(&flow), "seed {seed}");
         }
     }
 

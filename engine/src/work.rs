@@ -11,8 +11,8 @@ use crate::directory::Covered;
 
 /// Orders that one slice ends or reports.
 pub const ORDERS_PER_SLICE: usize = 256;
-/// Order numbers that one slice looks at: some 50 µs.
-pub const LOOKS_PER_SLICE: usize = 1 << 16;
+/// Open orders that one slice looks at.
+pub const LOOKS_PER_SLICE: usize = 4_096;
 
 /// Which orders a job is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

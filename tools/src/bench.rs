@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use rialto_bench::engine::{EngineError, EngineReport, Passes, run_book};
+use rialto_bench::engine::{EngineError, EngineReport, Passes, run_book, run_exchange};
 use rialto_bench::flow::{self, Flow, FlowSpec};
 
 use self::parts::{JournalArgs, RingArgs};
@@ -58,6 +58,8 @@ struct Engine {
 enum LayerWord {
     /// The book alone.
     Book,
+    /// The whole exchange: accounts, fees, names, sessions and the events that members are sent.
+    Exchange,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +94,7 @@ impl Engine {
         let passes = Passes { reps: self.reps, cpu: self.cpu };
         let report = match self.layer {
             LayerWord::Book => run_book(&name, &flow, passes),
+            LayerWord::Exchange => run_exchange(&name, &flow, passes),
         };
         let report = report.map_err(|error| {
             let code = match error {

@@ -151,3 +151,35 @@ fn slot(word: u32) -> usize {
 fn place(word: u32) -> usize {
     word as usize % NAMES_KEPT
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slots from where a key belongs to where it stands, at most.
+    fn longest_probe(window: &Window) -> usize {
+        let used = window.table.iter().enumerate().filter(|&(_, &word)| word != 0);
+        used.map(|(at, &word)| (at + SLOTS - slot(word)) % SLOTS).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn window_forgets_the_oldest_name_and_no_other_for_ever() {
+        let key = |number: usize| Key::of(&number.to_string().parse().unwrap());
+        let mut window = Window::default();
+        for number in 0..5 * NAMES_KEPT {
+            assert_eq!(window.answer(key(number)), None);
+            window.note(key(number), SessionSeq(u32::try_from(number).unwrap()));
+            if number % 777 == 0 {
+                let oldest = (number + 1).saturating_sub(NAMES_KEPT);
+                assert!(window.answer(key(oldest)).is_some() && window.answer(key(number)).is_some());
+                assert_eq!(oldest.checked_sub(1).and_then(|before| window.answer(key(before))), None);
+                assert_eq!(window.table.iter().filter(|&&word| word != 0).count(), window.ring.len());
+                assert!(
+                    longest_probe(&window) < 256,
+                    "{} slots after {number} names",
+                    longest_probe(&window)
+                );
+            }
+        }
+    }
+}

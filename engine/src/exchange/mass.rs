@@ -51,24 +51,25 @@ impl Exchange {
             return false;
         }
         loop {
-            job.next = self.open.seek(job.next);
-            if job.next >= job.end || self.has_none(&job.selection) {
+            let Some((id, slot)) = self.open.next(job.next).filter(|(id, _)| *id < job.end) else {
+                return true;
+            };
+            if self.has_none(&job.selection) {
                 return true;
             }
+            // Counted in open orders alone, which are the same on every node, wherever in memory they are.
             if left.orders == 0 || left.looks == 0 {
                 return false;
             }
             left.looks -= 1;
-            if let Some(slot) = self.open.find(job.next)
-                && self.selects(&job.selection, slot)
-            {
+            job.next = OrderId(id.0 + 1);
+            if self.selects(&job.selection, slot) {
                 if !matches!(job.task, Task::Count { .. }) {
                     left.orders -= 1;
                 }
                 job.done += 1;
                 self.do_one(job, slot, out);
             }
-            job.next.0 += 1;
         }
     }
 

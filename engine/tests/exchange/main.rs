@@ -1,6 +1,10 @@
 //! What the exchange promises, told as a trader's table: see `table` for the language.
 
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod mass;
 #[cfg(test)]
 mod money;
@@ -16,3 +20,5 @@ mod replaces;
 mod sessions;
 #[cfg(test)]
 mod table;
+#[cfg(test)]
+mod twin;

@@ -338,11 +338,11 @@ impl World {
     /// What holds for every event: places, numbers, sums.
     #[track_caller]
     fn keep(&mut self, header: &Header, record: &[u8], event: &Event<'_>) {
-        let here = if self.end % 4096 + u64::from(header.length) <= 4096 {
-            self.end
-        } else {
-            (self.end / 4096 + 1) * 4096 + 64
-        };
+        // A page has 4,096 bytes, 64 of them its header, and no record crosses from one to the next.
+        let length = u64::from(header.length);
+        let start = self.end.max(self.end / 4_096 * 4_096 + 64);
+        let fits = start % 4_096 + length <= 4_096;
+        let here = if fits { start } else { (start / 4_096 + 1) * 4_096 + 64 };
         self.end = here + u64::from(header.length);
         if header.kind < event::kind::UNNUMBERED {
             let (next, last) = self.seen.outbound.get(&header.session).copied().unwrap();

@@ -21,9 +21,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What does not hold yet: rule and path. This list may only shrink; an entry that is no longer needed fails.
-const EXCEPTIONS: &[(&str, &str)] = &[("length", "journal/src/disk/pretend.rs")];
+const EXCEPTIONS: &[(&str, &str)] = &[];
 /// Lower it with each exception that goes.
-const EXCEPTIONS_MAX: usize = 1;
+const EXCEPTIONS_MAX: usize = 0;
 
 /// Lines of a source file without its tests.
 const LINES_MAX: usize = 500;

@@ -84,11 +84,11 @@ impl OwnNode {
             ("8", "F", "1") => {
                 let taker = self.half_told.remove(field("527"));
                 let (name, price, quantity, taker) = taker.context("a maker's report without its taker's")?;
-                let (buy, sell) = match taker {
+                let (buyer, seller) = match taker {
                     Side::Buy => (name, cl_ord_id),
                     Side::Sell => (cl_ord_id, name),
                 };
-                Ok(Some(Answer::Traded { buy, sell, price, quantity, taker }))
+                Ok(Some(Answer::Traded { buy: buyer, sell: seller, price, quantity, taker }))
             }
             _ => Ok(None),
         }

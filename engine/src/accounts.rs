@@ -103,7 +103,7 @@ pub struct Exchanged {
 #[derive(Clone, Debug, Default)]
 pub struct Accounts {
     chunks: Vec<[Balance; CHUNK_ASSETS]>,
-    /// By account, then by asset / 8: number of the chunk, from 1.
+    /// By asset / 8, then by account: number of the chunk, from 1.
     chunks_of: Vec<Vec<u32>>,
     /// By asset.
     totals: Vec<AssetTotals>,
@@ -111,9 +111,10 @@ pub struct Accounts {
 
 impl Accounts {
     /// The balance of an account in an asset, if it was ever touched.
+    #[inline]
     pub fn find(&self, account: AccountId, asset: AssetId) -> Option<Row> {
         let (chunk, at) = place(asset);
-        let number = *self.chunks_of.get(account.0 as usize)?.get(chunk)?;
+        let number = *self.chunks_of.get(chunk)?.get(account.0 as usize)?;
         (number != 0).then(|| row(number, at))
     }
 
@@ -129,13 +130,13 @@ impl Accounts {
     #[cold]
     fn make(&mut self, account: AccountId, asset: AssetId) -> Row {
         let (chunk, at) = place(asset);
-        let accounts = self.chunks_of.len().max(account.0 as usize + 1);
-        self.chunks_of.resize_with(accounts, Vec::new);
-        let chunks = &mut self.chunks_of[account.0 as usize];
-        chunks.resize(chunks.len().max(chunk + 1), 0);
+        let account = account.0 as usize;
+        self.chunks_of.resize_with(self.chunks_of.len().max(chunk + 1), Vec::new);
+        let numbers = &mut self.chunks_of[chunk];
+        numbers.resize(numbers.len().max(account + 1), 0);
         self.chunks.push([Balance::default(); CHUNK_ASSETS]);
-        chunks[chunk] = u32::try_from(self.chunks.len()).expect("fewer chunks than 2^29");
-        row(chunks[chunk], at)
+        numbers[account] = u32::try_from(self.chunks.len()).expect("fewer chunks than 2^29");
+        row(numbers[account], at)
     }
 
     /// What is in a balance.
@@ -167,14 +168,19 @@ impl Accounts {
 
     /// Every balance that is not empty, by account, then asset.
     pub fn iter(&self) -> impl Iterator<Item = (AccountId, AssetId, Balance)> {
-        (0..).map(AccountId).zip(&self.chunks_of).flat_map(move |(account, chunks)| {
-            let full = (0u32..).zip(chunks).filter(|&(_, &number)| number != 0);
-            full.flat_map(move |(chunk, &number)| {
-                let first = chunk * u32::try_from(CHUNK_ASSETS).expect("8");
-                (first..).map(AssetId).zip(self.chunks[number as usize - 1])
+        let accounts = self.chunks_of.iter().map(Vec::len).max().unwrap_or(0);
+        let chunk_assets = u32::try_from(CHUNK_ASSETS).expect("8");
+        (0..accounts).flat_map(move |at| {
+            let account = AccountId(u32::try_from(at).expect("accounts are numbered in 32 bits"));
+            (0..).step_by(CHUNK_ASSETS).zip(&self.chunks_of).flat_map(move |(first, numbers)| {
+                let number = numbers.get(at).copied().unwrap_or(0);
+                let chunk = (number != 0).then(|| &self.chunks[number as usize - 1]);
+                (first..first + chunk_assets)
+                    .map(AssetId)
+                    .zip(chunk.into_iter().flatten())
+                    .filter(|(_, balance)| **balance != Balance::default())
+                    .map(move |(asset, balance)| (account, asset, *balance))
             })
-            .filter(|(_, balance)| *balance != Balance::default())
-            .map(move |(asset, balance)| (account, asset, balance))
         })
     }
 

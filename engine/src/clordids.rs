@@ -14,6 +14,9 @@ pub use window::{NAMES_KEPT, Window};
 use rialto_protocol::{ClOrdId, SessionId, SessionSeq};
 use serde::{Deserialize, Serialize};
 
+/// Names of up to so many characters are their own keys.
+const SHORT_BYTES: u8 = 15;
+
 /// A name as it is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
@@ -25,16 +28,15 @@ impl Key {
     /// The key of a name.
     #[inline]
     pub fn of(name: &ClOrdId) -> Self {
-        let bytes = name.as_bytes();
-        if bytes.len() > 15 {
-            return Self::of_long(bytes);
+        if name.len() > SHORT_BYTES {
+            return Self::of_long(name.as_bytes());
         }
-        let mut padded = [0u8; 16];
-        padded[..bytes.len()].copy_from_slice(bytes);
-        let (low, high) = halves(u128::from_le_bytes(padded));
+        let first = *name.padded().first_chunk().expect("a name has room for 36 bytes");
+        let (low, high) = halves(u128::from_le_bytes(first));
         Self { low, high }
     }
 
+    #[cold]
     fn of_long(bytes: &[u8]) -> Self {
         // Printable text never has this bit in its last byte, so long and short names never meet.
         let (low, high) = halves(xxhash_rust::xxh3::xxh3_128(bytes) | 1 << 127);

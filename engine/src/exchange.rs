@@ -25,6 +25,7 @@ use rialto_protocol::{
     Command, Epoch, ExecId, GatewayId, Header, InstrumentId, Name, OrderId, Price, SessionId, Timestamp,
     TradeId, VERSION,
 };
+use rialto_shmring::hint::huge_pages;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::Accounts;
@@ -148,13 +149,15 @@ impl Default for Exchange {
 impl Exchange {
     /// An exchange before its first command.
     pub fn new() -> Self {
+        let mut terms = Vec::with_capacity(ORDERS_OPEN_MAX as usize + 1);
+        huge_pages(&mut terms);
         Self {
             directory: Directory::default(),
             sessions: Sessions::default(),
             accounts: Accounts::default(),
             transfers: Transfers::default(),
             orders: Orders::new(ORDERS_OPEN_MAX),
-            terms: Vec::with_capacity(ORDERS_OPEN_MAX as usize + 1),
+            terms,
             markets: vec![Market::default()],
             open: OpenOrders::default(),
             names: OpenNames::default(),

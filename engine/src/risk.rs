@@ -5,7 +5,7 @@ use rialto_protocol::command::{OrderTerms, order_flag};
 use rialto_protocol::terms::MarketState;
 use rialto_protocol::{OrderKind, Price, Quantity, Reason, TimeInForce};
 
-use crate::accounts::fees::VALUE_MAX;
+use crate::accounts::fees::{VALUE_MAX, worth};
 use crate::book::QUANTITY_MAX;
 use crate::directory::OrderLimits;
 
@@ -79,8 +79,10 @@ pub fn check_limits(limits: &OrderLimits, size: &Size, last: Option<Price>) -> R
 
 /// What lots at a price are worth; `None` if that is more than any order may be worth.
 pub fn value(price: Price, quantity: Quantity, unit: i64) -> Option<i128> {
-    i128::from(price.0)
-        .checked_mul(i128::from(quantity.0))?
-        .checked_mul(i128::from(unit))
-        .filter(|value| *value <= VALUE_MAX)
+    let ticks = i128::from(price.0) * i128::from(quantity.0);
+    let value = match i64::try_from(ticks) {
+        Ok(_) => worth(ticks, unit),
+        Err(_) => ticks.checked_mul(i128::from(unit))?,
+    };
+    (value <= VALUE_MAX).then_some(value)
 }

@@ -7,6 +7,7 @@ use rialto_protocol::{
     AccountId, Cash, ClOrdId, InstrumentId, OrderId, OrderKind, OrderStatus, Price, Quantity, SessionId,
     Side, TimeInForce, TradeId,
 };
+use rialto_shmring::hint::huge_pages;
 use serde::{Deserialize, Serialize};
 
 /// How many trades are kept.
@@ -75,7 +76,9 @@ impl Trades {
         if self.kept.len() == TRADES_KEPT {
             self.kept.pop_front();
         } else if self.kept.capacity() == 0 {
-            self.kept.reserve_exact(TRADES_KEPT);
+            let mut room = Vec::with_capacity(TRADES_KEPT);
+            huge_pages(&mut room);
+            self.kept = VecDeque::from(room);
         }
         self.kept.push_back(trade);
     }

@@ -3,6 +3,7 @@
 
 use rialto_engine::book::{Book, Order, Orders, Slot, accepts};
 use rialto_protocol::{InstrumentId, OrderId, Price, Quantity, Side};
+use rialto_shmring::hint::huge_pages;
 
 use super::Layer;
 use crate::flow::{Ask, Flow, FlowOp};
@@ -94,10 +95,13 @@ impl Layer for BookLayer {
     fn new(flow: &Flow) -> BookLayer {
         let ids = usize::try_from(flow.header.id_max).expect("order numbers are dense");
         let orders_max = u32::try_from(ids.max(1)).expect("order numbers are dense");
+        let mut slots = Vec::with_capacity(ids + 1);
+        huge_pages(&mut slots);
+        slots.resize(ids + 1, None);
         BookLayer {
             books: (0..flow.header.symbols).map(|_| Book::new()).collect(),
             orders: Orders::new(orders_max),
-            slots: vec![None; ids + 1],
+            slots,
             events: Events::new(),
             sums: Sums::default(),
         }

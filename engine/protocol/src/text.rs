@@ -69,8 +69,15 @@ impl<const N: usize> Text<N> {
     }
 
     /// The bytes in use.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
+    }
+
+    /// All bytes, zeros behind those in use.
+    #[inline]
+    pub const fn padded(&self) -> &[u8; N] {
+        &self.bytes
     }
 
     /// The text as a `str`.

@@ -13,6 +13,7 @@ mod consumer;
 #[cfg(not(loom))]
 mod creator;
 mod doorbell;
+pub mod hint;
 pub mod layout;
 mod memory;
 mod poison;

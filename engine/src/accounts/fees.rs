@@ -10,6 +10,16 @@ pub const VALUE_MAX: i128 = 1 << 80;
 
 const MILLION: i128 = 1_000_000;
 
+/// What an amount of ticks times lots is worth, where a tick of a lot is worth `unit`.
+#[inline]
+pub fn worth(ticks: i128, unit: i64) -> i128 {
+    // A product of two 64-bit numbers is one instruction; one of 128 bits is a call.
+    match i64::try_from(ticks) {
+        Ok(ticks) => i128::from(ticks) * i128::from(unit),
+        Err(_) => ticks * i128::from(unit),
+    }
+}
+
 /// The fee rates of an order: those of its instrument when it came in, for its whole life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rates {

@@ -8,6 +8,8 @@ use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
+use rialto_shmring::hint::huge_pages;
+
 /// A place among records of type `T`. Having one tells you that it was handed out; using it after it was freed finds
 /// whatever took the place.
 pub struct Id<T>(NonZeroU32, PhantomData<fn() -> T>);
@@ -72,6 +74,7 @@ impl<T> Arena<T> {
     pub(super) fn new(records_max: u32, vacant: T) -> Arena<T> {
         let places_max = records_max as usize + 1;
         let mut places = Vec::with_capacity(places_max);
+        huge_pages(&mut places);
         places.push(vacant);
         Arena { places, free: Vec::with_capacity(records_max as usize), places_max }
     }

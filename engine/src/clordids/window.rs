@@ -1,10 +1,11 @@
 //! The last names of one session: a ring of keys in the order in which they came, and a table from key to place.
 //!
-//! A table entry is one word: whether it is used, the slot where its key belongs, and the place in the ring. So an
-//! entry can be moved when another leaves, and nearly every name that is new is seen to be new, without looking into
-//! the ring.
+//! A table entry is one word: whether it is used, 17 bits of the key's hash, of which the upper 15 are the slot where it
+//! belongs, and the place in the ring. So an entry can be moved when another leaves, and nearly every name that is new
+//! is seen to be new, without looking into the ring.
 
 use rialto_protocol::SessionSeq;
+use rialto_shmring::hint::prefetch;
 
 use super::Key;
 
@@ -14,111 +15,90 @@ pub const NAMES_KEPT: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 14;
 const SLOT_BITS: u32 = 15;
 const SLOTS: usize = 1 << SLOT_BITS;
+/// Bits of the hash that a table entry keeps beyond those that say where it belongs: they spare a look into the ring.
+const TAG_BITS: u32 = 2;
+const HASH_BITS: u32 = SLOT_BITS + TAG_BITS;
 const USED: u32 = 1 << 31;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     key: Key,
     answer: SessionSeq,
+    hash: u32,
 }
+
+const _: () = assert!(size_of::<Entry>() == 24);
 
 /// The last names of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
-    /// Empty until the first name comes.
     ring: Vec<Entry>,
-    table: Vec<u32>,
+    /// Nothing until the first name comes. Of a length that the compiler knows, so that a masked index needs no check.
+    table: Option<Box<Table>>,
     /// Where the next name goes once the ring is full.
     next: usize,
 }
+
+type Table = [u32; SLOTS];
 
 impl Window {
     /// The message that first answered this name.
     #[inline]
     pub fn answer(&self, key: Key) -> Option<SessionSeq> {
-        let at = self.find(key)?;
-        Some(self.ring[place(self.table[at])].answer)
+        self.find(key).map(|at| self.ring[at].answer)
     }
 
     pub(super) fn answered(&mut self, key: Key, answer: SessionSeq) {
         if let Some(at) = self.find(key) {
-            self.ring[place(self.table[at])].answer = answer;
+            self.ring[at].answer = answer;
         }
     }
 
     /// Notes a name that it does not hold; the oldest one leaves when it is full.
     #[inline]
     pub(super) fn note(&mut self, key: Key, answer: SessionSeq) {
-        let entry = Entry { key, answer };
-        let place = if self.ring.len() < NAMES_KEPT {
-            self.append(entry)
+        let Self { ring, table, next } = self;
+        let table = table.get_or_insert_with(|| {
+            ring.reserve_exact(NAMES_KEPT);
+            vec![0; SLOTS].into_boxed_slice().try_into().expect("as many as the array has")
+        });
+        let hash = hash(key);
+        let entry = Entry { key, answer, hash };
+        let place = if ring.len() < NAMES_KEPT {
+            ring.push(entry);
+            ring.len() - 1
         } else {
-            let place = self.next;
-            self.next = (place + 1) % NAMES_KEPT;
-            let oldest = std::mem::replace(&mut self.ring[place], entry);
-            self.forget(oldest.key, place);
+            let place = *next;
+            *next = (place + 1) % NAMES_KEPT;
+            let oldest = std::mem::replace(&mut ring[place], entry);
+            forget(table, oldest.hash, place);
+            // The one that leaves next: where it stands is seldom in a near cache.
+            prefetch(&table[home(ring[*next].hash)]);
             place
         };
-        let home = home(key);
-        let mut at = home;
-        while self.table[at] != 0 {
+        let mut at = home(hash);
+        while table[at] != 0 {
             at = (at + 1) % SLOTS;
         }
-        self.table[at] = packed(home, place);
+        table[at] = packed(hash, place);
     }
 
-    fn append(&mut self, entry: Entry) -> usize {
-        if self.table.is_empty() {
-            self.table = vec![0; SLOTS];
-            self.ring = Vec::with_capacity(NAMES_KEPT);
-        }
-        self.ring.push(entry);
-        self.ring.len() - 1
-    }
-
-    /// Slot of the table where `key` stands.
+    /// Place of a name in the ring.
     #[inline]
     fn find(&self, key: Key) -> Option<usize> {
-        if self.table.is_empty() {
-            return None;
-        }
-        let home = home(key);
-        let mut at = home;
+        let table = self.table.as_ref()?;
+        let hash = hash(key);
+        let mut at = home(hash);
         loop {
-            let word = self.table[at];
+            let word = table[at];
             if word == 0 {
                 return None;
             }
-            if slot(word) == home && self.ring[place(word)].key == key {
-                return Some(at);
+            if hash_of(word) == hash && self.ring[place(word)].key == key {
+                return Some(place(word));
             }
             at = (at + 1) % SLOTS;
         }
-    }
-
-    /// Takes the name at a place of the ring out of the table, and closes the gap: entries behind it move up unless they
-    /// stand where they belong.
-    #[inline]
-    fn forget(&mut self, key: Key, left: usize) {
-        let mut gap = home(key);
-        while place(self.table[gap]) != left || self.table[gap] == 0 {
-            gap = (gap + 1) % SLOTS;
-        }
-        let mut at = gap;
-        loop {
-            at = (at + 1) % SLOTS;
-            let word = self.table[at];
-            if word == 0 {
-                break;
-            }
-            // Distance from where it belongs to where it is, and to the gap, around the end of the table.
-            let (from_home, from_gap) = ((at + SLOTS - slot(word)) % SLOTS, (at + SLOTS - gap) % SLOTS);
-            if from_home >= from_gap {
-                self.table[gap] = word;
-                gap = at;
-            }
-        }
-        self.table[gap] = 0;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -132,19 +112,57 @@ impl Window {
     }
 }
 
+/// Takes the name at a place of the ring out of the table, and closes the gap: entries behind it move up unless they
+/// stand where they belong.
 #[inline]
-fn home(key: Key) -> usize {
-    usize::try_from(key.spread(0) >> (64 - SLOT_BITS)).expect("15 bits")
+fn forget(table: &mut Table, hash: u32, left: usize) {
+    let leaves = packed(hash, left);
+    let mut gap = home(hash);
+    while table[gap] != leaves {
+        gap = (gap + 1) % SLOTS;
+    }
+    let mut at = gap;
+    loop {
+        at = (at + 1) % SLOTS;
+        let word = table[at];
+        if word == 0 {
+            break;
+        }
+        // Distance from where it belongs to where it is, and to the gap, around the end of the table.
+        let (from_home, from_gap) = ((at + SLOTS - slot(word)) % SLOTS, (at + SLOTS - gap) % SLOTS);
+        if from_home >= from_gap {
+            table[gap] = word;
+            gap = at;
+        }
+    }
+    table[gap] = 0;
 }
 
 #[inline]
-fn packed(home: usize, place: usize) -> u32 {
-    USED | u32::try_from((home << PLACE_BITS) | place).expect("29 bits")
+fn hash(key: Key) -> u32 {
+    u32::try_from(key.spread(0) >> (64 - HASH_BITS)).expect("17 bits")
 }
 
+/// Where an entry of this hash belongs.
+#[inline]
+fn home(hash: u32) -> usize {
+    (hash >> TAG_BITS) as usize
+}
+
+#[inline]
+fn packed(hash: u32, place: usize) -> u32 {
+    USED | (hash << PLACE_BITS) | u32::try_from(place).expect("14 bits")
+}
+
+#[inline]
+fn hash_of(word: u32) -> u32 {
+    (word & !USED) >> PLACE_BITS
+}
+
+/// The slot where an entry belongs.
 #[inline]
 fn slot(word: u32) -> usize {
-    ((word & !USED) >> PLACE_BITS) as usize
+    home(hash_of(word))
 }
 
 #[inline]
@@ -158,7 +176,8 @@ mod tests {
 
     /// Slots from where a key belongs to where it stands, at most.
     fn longest_probe(window: &Window) -> usize {
-        let used = window.table.iter().enumerate().filter(|&(_, &word)| word != 0);
+        let used =
+            window.table.iter().flat_map(|table| table.iter()).enumerate().filter(|&(_, &word)| word != 0);
         used.map(|(at, &word)| (at + SLOTS - slot(word)) % SLOTS).max().unwrap_or(0)
     }
 
@@ -173,7 +192,10 @@ mod tests {
                 let oldest = (number + 1).saturating_sub(NAMES_KEPT);
                 assert!(window.answer(key(oldest)).is_some() && window.answer(key(number)).is_some());
                 assert_eq!(oldest.checked_sub(1).and_then(|before| window.answer(key(before))), None);
-                assert_eq!(window.table.iter().filter(|&&word| word != 0).count(), window.ring.len());
+                assert_eq!(
+                    window.table.iter().flat_map(|table| table.iter()).filter(|&&word| word != 0).count(),
+                    window.ring.len()
+                );
                 assert!(
                     longest_probe(&window) < 256,
                     "{} slots after {number} names",

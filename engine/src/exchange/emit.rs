@@ -66,17 +66,31 @@ impl<'a> Emitter<'a> {
         session: SessionId,
         mut report: Report<'_>,
     ) -> SessionSeq {
-        self.message(sessions, session, |previous| {
-            report.body.previous = previous;
-            Event::Report(report)
-        })
+        let Some((number, previous)) = sessions.next_message(session) else {
+            return SessionSeq::NONE;
+        };
+        report.body.previous = previous;
+        let stamp = self.stamp(session, number);
+        let bytes = self.events.push_report(&stamp, &report);
+        let position = self.wrote(bytes);
+        sessions.sent(session, position);
+        number
+    }
+
+    fn write(&mut self, session: SessionId, number: SessionSeq, event: &Event<'_>) -> Position {
+        let stamp = self.stamp(session, number);
+        let bytes = self.events.push(&stamp, event);
+        self.wrote(bytes)
     }
 
     #[inline]
-    fn write(&mut self, session: SessionId, number: SessionSeq, event: &Event<'_>) -> Position {
-        let stamp =
-            Stamp { sequence: self.sequence, timestamp: self.timestamp, index: self.index, session, number };
-        let bytes = self.events.push(&stamp, event);
+    fn stamp(&self, session: SessionId, number: SessionSeq) -> Stamp {
+        Stamp { sequence: self.sequence, timestamp: self.timestamp, index: self.index, session, number }
+    }
+
+    /// Where the event of so many bytes that was just written will stand.
+    #[inline]
+    fn wrote(&mut self, bytes: usize) -> Position {
         let position = Position::place(self.end, bytes);
         self.index += 1;
         self.end = position.plus(bytes);

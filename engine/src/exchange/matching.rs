@@ -9,7 +9,7 @@ use rialto_protocol::{
 use super::Exchange;
 use super::emit::Emitter;
 use super::terms::{self, mark};
-use crate::accounts::fees::Traded;
+use crate::accounts::fees::{Traded, worth};
 use crate::accounts::{Exchanged, Party};
 use crate::book::{Order, Slot, accepts};
 use crate::directory::Instrument;
@@ -168,7 +168,7 @@ impl Exchange {
             }
             let lots = missing.min(maker.open().0);
             let price = trade_price(order, maker, instrument);
-            value += i128::from(price.0) * i128::from(lots) * i128::from(instrument.unit);
+            value += worth(i128::from(price.0) * i128::from(lots), instrument.unit);
             missing -= lots;
         }
         if missing > 0 {
@@ -201,7 +201,7 @@ impl Exchange {
             Side::Buy => (taker_party, maker_party),
             Side::Sell => (maker_party, taker_party),
         };
-        let value = ticks * i128::from(unit);
+        let value = worth(ticks, unit);
         self.accounts.exchange(&Exchanged { cash, lots: i128::from(quantity.0), value, buyer, seller });
         let open = self.orders.take(incoming.slot, quantity);
         let market = &mut self.markets[number.0 as usize];
@@ -209,7 +209,7 @@ impl Exchange {
         market.last = Some(price);
         let funds_left = incoming
             .funds
-            .map(|funds| i128::from(funds) - self.terms[incoming.slot.index()].taken * i128::from(unit));
+            .map(|funds| i128::from(funds) - worth(self.terms[incoming.slot.index()].taken, unit));
         let lot_value = i128::from(price.0) * i128::from(unit);
         // A buy finds no lower price behind this one; a sell might, once this order is used up.
         let met = |funds: i128| {

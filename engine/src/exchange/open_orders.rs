@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rialto_protocol::OrderId;
+use rialto_shmring::hint::huge_pages;
 
 use crate::book::Slot;
 
@@ -28,8 +29,10 @@ pub(super) struct OpenOrders {
 
 impl Default for OpenOrders {
     fn default() -> Self {
+        let mut ring = vec![0; RING_NUMBERS];
+        huge_pages(&mut ring);
         Self {
-            ring: vec![0; RING_NUMBERS],
+            ring,
             blocks: vec![0; RING_NUMBERS / BLOCK_NUMBERS],
             older: BTreeMap::new(),
             ring_from: 0,

@@ -8,7 +8,7 @@ use rialto_protocol::{
 };
 
 use crate::accounts::Row;
-use crate::accounts::fees::{Rates, Traded};
+use crate::accounts::fees::{Rates, Traded, worth};
 use crate::book::Order;
 
 /// An order's terms.
@@ -94,7 +94,7 @@ impl Terms {
     /// What it has traded in cash, where a tick of a lot is worth `unit`.
     #[inline]
     pub(super) fn traded(&self, unit: i64) -> Traded {
-        Traded { made: self.made * i128::from(unit), taken: self.taken * i128::from(unit) }
+        Traded { made: worth(self.made, unit), taken: worth(self.taken, unit) }
     }
 
     /// What `order`, with these terms, keeps reserved with `open` lots left: cash of a buy, lots of a sell.
@@ -107,7 +107,7 @@ impl Terms {
             Side::Sell => i128::from(open.0),
             Side::Buy if order.flags & mark::MARKET != 0 => 0,
             Side::Buy => {
-                let value = i128::from(order.price().0) * i128::from(open.0) * i128::from(unit);
+                let value = worth(i128::from(order.price().0) * i128::from(open.0), unit);
                 self.rates.reservation(self.traded(unit), value)
             }
         }

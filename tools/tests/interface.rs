@@ -14,8 +14,14 @@ use node::{Home, Node, rialto, told, until};
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "interface/journal.rs"]
+mod journal;
 #[path = "support/node.rs"]
 mod node;
+#[path = "interface/operator.rs"]
+mod operator;
+#[path = "interface/start.rs"]
+mod start;
 
 /// The contract's own example, with a second member and metrics.
 const CONFIG: &str = r#"

@@ -16,7 +16,6 @@ use rialto_engine::exchange::Exchange;
 use rialto_engine::matcher::{Ended, Idle};
 use rialto_engine::ports::{Counters, InHand, Port, Readers};
 use rialto_gateway::gateway::{Gateway, GatewayParts, Settings as GatewaySettings};
-use rialto_gateway::poller::listen;
 use rialto_gateway::view::View;
 use rialto_gateway::view::seed::Seed;
 use rialto_journal::cursor::{Cursors, Policy};
@@ -36,7 +35,7 @@ use super::note::PanicNote;
 use super::operator::Operator;
 use super::start::{self, Begun, Opened, Place, Plan, Wiring};
 use super::view::Following;
-use super::{aside, metrics, seed, snapshots, socket};
+use super::{aside, listen, metrics, seed, snapshots, socket};
 use crate::config::Config;
 use crate::failure::{Code, failure};
 use crate::load;
@@ -195,8 +194,7 @@ pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
     };
     let (counters, in_hand) = (Arc::new(Counters::default()), Arc::new(InHand::default()));
     PanicNote::in_dir(&settings.plan.dir).on_panic(Arc::clone(&in_hand));
-    let listeners = listen(settings.fix, settings.gateways)
-        .map_err(|error| failure(Code::CheckFailed, format!("listen.fix = {}: {error}", settings.fix)))?;
+    let listeners = listen::fix(settings.fix, settings.gateways)?;
     let readers = Arc::new(rings.readers);
     let begun = opened.begin(
         &settings.plan,
@@ -248,7 +246,7 @@ fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Res
     let seed = seed::of(begun.matcher.exchange(), begun.matcher.sequence());
     let stop = Arc::new(Stops::default());
     let fix = parts.listeners[0].local_addr()?.to_string();
-    let metrics = settings.metrics.map(TcpListener::bind).transpose().context("listen.metrics")?;
+    let metrics = listen::metrics(settings.metrics)?;
     let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?.map(|at| at.to_string());
     let operator = Arc::new(Operator::new(parts.producers.remove(0), Arc::clone(&parts.bells.matcher)));
     let view = Arc::new(Mutex::new(View::new(&seed)));

@@ -150,10 +150,15 @@ impl Node {
     }
 
     /// SIGTERM; how it ended and how long that took.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
+    pub(crate) fn terminate(self) -> (ExitStatus, Duration) {
+        self.end_by(Signal::TERM)
+    }
+
+    /// A signal that it drains at; how it ended and how long that took.
+    pub(crate) fn end_by(mut self, signal: Signal) -> (ExitStatus, Duration) {
         let began = Instant::now();
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(pid, signal).unwrap();
         let status = until("the node's end", || self.child.try_wait().unwrap());
         (status, began.elapsed())
     }

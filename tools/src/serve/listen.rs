@@ -1,0 +1,32 @@
+//! The addresses that a node listens at; one that cannot be had is named as the configuration names it.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+
+use rialto_gateway::poller::listen;
+
+use crate::failure::{Code, failure};
+
+/// What can be done about it.
+const ADVICE: [(ErrorKind, &str); 3] = [
+    (ErrorKind::AddrInUse, ": another process listens there; port 0 takes any free one"),
+    (ErrorKind::AddrNotAvailable, ": this machine has no such address"),
+    (ErrorKind::PermissionDenied, ": ports below 1024 are for root"),
+];
+
+/// Listeners for FIX and line mode, one for each gateway thread.
+pub fn fix(address: SocketAddr, gateways: u32) -> anyhow::Result<Vec<TcpListener>> {
+    listen(address, gateways).map_err(|error| refused("fix", address, &error))
+}
+
+/// The listener for metrics, where they are wanted.
+pub fn metrics(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    let bind = |address| TcpListener::bind(address).map_err(|error| refused("metrics", address, &error));
+    address.map(bind).transpose()
+}
+
+fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let known = ADVICE.iter().find(|(kind, _)| *kind == error.kind());
+    let advice = known.map_or("", |(_, advice)| advice);
+    failure(Code::Usage, format!("listen.{key} = \"{address}\": {error}{advice}"))
+}

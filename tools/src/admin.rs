@@ -88,8 +88,10 @@ impl Connection {
     /// Connects to the node in `dir`.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join("admin.sock");
-        let stream = UnixStream::connect(&path)
-            .map_err(|error| failure(Code::Unreached, format!("{}: {error}", path.display())))?;
+        let stream = UnixStream::connect(&path).map_err(|error| {
+            let path = path.display();
+            failure(Code::Unreached, format!("{path}: {error}: no node serves this directory now"))
+        })?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self(BufReader::new(stream)))
     }

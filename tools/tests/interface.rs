@@ -20,6 +20,8 @@ mod journal;
 mod node;
 #[path = "interface/operator.rs"]
 mod operator;
+#[path = "interface/replay.rs"]
+mod replay;
 #[path = "interface/start.rs"]
 mod start;
 

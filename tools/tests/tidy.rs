@@ -269,3 +269,44 @@ fn each_rule_finds_its_planted_fault() {
     let block = format!("let x = un{} {{ 1 }};\n", "safe");
     both("unsafe", ("gateway/src/a.rs", &block), ("engine/shmring/src/a.rs", &block));
 }
+
+/// What is wrong with a row of the table in docs/interface.md: each names a test that exists, or says that what it
+/// promises is not there yet.
+fn promise_without_test(row: &str, text_of: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let cells = row.strip_prefix("| ").and_then(|row| row.strip_suffix(" |"));
+    let Some((promise, held_by)) = cells.and_then(|cells| cells.split_once(" | ")) else {
+        return Some(format!("two cells are wanted: {row}"));
+    };
+    if held_by.starts_with("not yet: ") {
+        return None;
+    }
+    held_by.split("; ").find_map(|test| {
+        let [_, file, _, name, _] = test.split('`').collect::<Vec<_>>()[..] else {
+            return Some(format!("`file` `test` is wanted for: {promise}"));
+        };
+        let Some(text) = text_of(file) else { return Some(format!("no file {file}")) };
+        let named = [format!("fn {name}("), format!("def {name}("), format!("\"{name}\"")];
+        let there = named.iter().any(|named| text.contains(named.as_str()));
+        (!there).then(|| format!("{file} has no test {name}"))
+    })
+}
+
+#[test]
+fn every_promise_of_the_interface_names_a_test_that_exists() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).ok();
+    let document = read("docs/interface.md").expect("docs/interface.md");
+    let head = |row: &&str| *row == "| Promise | Held by |" || *row == "|---|---|";
+    let rows: Vec<&str> = document.lines().filter(|line| line.starts_with('|') && !head(line)).collect();
+    assert!(rows.len() > 50, "{} promises", rows.len());
+    let wrong: Vec<String> = rows.iter().filter_map(|row| promise_without_test(row, read)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let planted = [
+        "| It flies | `tools/tests/tidy.rs` `pigs_fly` |",
+        "| It flies | `tools/tests/pigs.rs` `tidy` |",
+        "| It flies | somewhere |",
+        "| It flies |",
+    ];
+    for row in planted {
+        assert!(promise_without_test(row, read).is_some(), "{row}");
+    }
+}

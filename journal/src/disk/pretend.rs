@@ -166,13 +166,15 @@ impl PretendDisk {
         PretendDisk { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Flips bit `bit` of byte `offset` in the safe copy and the seen one: rot.
+    /// Flips bit `bit` of byte `offset` in the seen copy and, if it has been synced, in the safe one: rot.
     pub fn rot(&self, path: &Path, offset: u64, bit: u8) -> io::Result<()> {
         let mut state = self.state();
         let id = state.file_id(path)?;
         let at = index(offset);
         state.files[id].now[at] ^= 1 << bit;
-        state.files[id].safe[at] ^= 1 << bit;
+        if let Some(byte) = state.files[id].safe.get_mut(at) {
+            *byte ^= 1 << bit;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 use std::hint::{black_box, spin_loop};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -75,8 +76,11 @@ pub fn run(dir: &Path, messages: u64) -> anyhow::Result<RingReport> {
     })
 }
 
-fn ring(dir: &Path, number: u32) -> anyhow::Result<(Producer, Consumer)> {
-    let path = dir.join(format!("bench-{number}.ring"));
+/// The two ends of a ring of gateway `number`, in memory that is nobody else's.
+pub(crate) fn ring(dir: &Path, number: u32) -> anyhow::Result<(Producer, Consumer)> {
+    static RINGS: AtomicU64 = AtomicU64::new(0);
+    let (process, nth) = (std::process::id(), RINGS.fetch_add(1, Ordering::Relaxed));
+    let path = dir.join(format!("rialto-bench-{process}-{nth}.ring"));
     let identity = Identity { schema: 1, generation: 1, gateway: number };
     let region = Arc::new(Region::create(&path, &identity, Geometry::new(SLOTS)?)?);
     // The memory stays as long as it is mapped.

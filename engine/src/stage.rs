@@ -56,12 +56,16 @@ impl Stage {
     /// Applies a message of `session` under the number that is expected of it.
     #[inline]
     pub fn send(&mut self, session: SessionId, command: &Command) {
-        let number = self
-            .exchange
+        self.apply(session, self.next_number(session), command);
+    }
+
+    /// The number that the next message of `session` must have; none where there is no such session.
+    #[inline]
+    pub fn next_number(&self, session: SessionId) -> SessionSeq {
+        self.exchange
             .sessions()
             .get(session)
-            .map_or(SessionSeq::NONE, crate::sessions::SessionState::next_inbound);
-        self.apply(session, number, command);
+            .map_or(SessionSeq::NONE, crate::sessions::SessionState::next_inbound)
     }
 
     /// Applies a command of the node itself.

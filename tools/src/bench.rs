@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use rialto_bench::engine::{EngineError, EngineReport, Passes, run_book, run_exchange};
+use rialto_bench::engine::{EngineError, EngineReport, Passes, run_book, run_exchange, run_matcher};
 use rialto_bench::flow::{self, Flow, FlowSpec};
 
 use self::parts::{JournalArgs, RingArgs};
@@ -60,6 +60,8 @@ enum LayerWord {
     Book,
     /// The whole exchange: accounts, fees, names, sessions and the events that members are sent.
     Exchange,
+    /// The matcher: the exchange behind its ring, with command and event log.
+    Matcher,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +97,7 @@ impl Engine {
         let report = match self.layer {
             LayerWord::Book => run_book(&name, &flow, passes),
             LayerWord::Exchange => run_exchange(&name, &flow, passes),
+            LayerWord::Matcher => run_matcher(&name, &flow, passes),
         };
         let report = report.map_err(|error| {
             let code = match error {

@@ -6,6 +6,7 @@
 //! record's number. A modify's open quantity is turned into the order's total before anything is timed.
 
 use rialto_engine::book::QUANTITY_MAX;
+use rialto_engine::exchange::Exchange;
 use rialto_engine::stage::{Stage, plain_instrument};
 use rialto_protocol::command::{CancelOrder, NewOrder, OrderTerms, ReplaceOrder};
 use rialto_protocol::event::kind;
@@ -22,11 +23,11 @@ use crate::flow::{Ask, Flow, FlowOp};
 use crate::totals::{Resting, Sums, Trade};
 
 /// Members, each with one session.
-const MEMBERS: u32 = 4;
+pub(super) const MEMBERS: u32 = 4;
 
 /// What a record is as a request, beside what it says itself.
 #[derive(Clone, Copy, Debug)]
-struct Request {
+pub(super) struct Request {
     /// Its own name.
     name: ClOrdId,
     /// The name of the order that it is about.
@@ -63,9 +64,7 @@ impl Layer for ExchangeLayer {
     #[inline]
     fn apply(&mut self, op: &FlowOp) {
         let request = self.requests.next().expect("as many requests as records");
-        let session = SessionId(1 + op.account % MEMBERS);
-        let command = command(op, &request);
-        self.stage.send(session, &command);
+        self.stage.send(session_of(op), &command(op, &request));
         self.count();
     }
 
@@ -80,9 +79,7 @@ impl Layer for ExchangeLayer {
     }
 
     fn resting(&self, each: &mut dyn FnMut(&Resting)) {
-        for row in self.stage.exchange.book_rows() {
-            each(&Resting { id: row.order.0, price: row.price.0, open: row.open.0 });
-        }
+        rest(&self.stage.exchange, each);
     }
 }
 
@@ -111,8 +108,21 @@ impl ExchangeLayer {
     }
 }
 
+/// Everything that rests in an exchange.
+pub(super) fn rest(exchange: &Exchange, each: &mut dyn FnMut(&Resting)) {
+    for row in exchange.book_rows() {
+        each(&Resting { id: row.order.0, price: row.price.0, open: row.open.0 });
+    }
+}
+
+/// Who sends a record.
 #[inline]
-fn command(op: &FlowOp, request: &Request) -> Command {
+pub(super) fn session_of(op: &FlowOp) -> SessionId {
+    SessionId(1 + op.account % MEMBERS)
+}
+
+#[inline]
+pub(super) fn command(op: &FlowOp, request: &Request) -> Command {
     let instrument = InstrumentId(u32::from(op.symbol) + 1);
     match op.ask {
         Ask::New => {
@@ -144,7 +154,7 @@ fn command(op: &FlowOp, request: &Request) -> Command {
 }
 
 /// An open exchange with the flow's instruments, members and accounts.
-fn funded(flow: &Flow) -> Stage {
+pub(super) fn funded(flow: &Flow) -> Stage {
     let mut stage = Stage::new();
     let mut load = || -> Result<(), String> {
         stage.currency("USD", 0)?;
@@ -181,7 +191,7 @@ fn funded(flow: &Flow) -> Stage {
 }
 
 /// What each record is as a request. What a modified order had traded is found by running the book.
-fn requests(flow: &Flow) -> Vec<Request> {
+pub(super) fn requests(flow: &Flow) -> Vec<Request> {
     let ids = usize::try_from(flow.header.id_max).expect("order numbers are dense") + 1;
     let mut names = vec![ClOrdId::EMPTY; ids];
     let mut filled = vec![0i64; ids];

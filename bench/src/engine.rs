@@ -205,7 +205,7 @@ fn time<L: Layer>(flow: &Flow, checked: Sums) -> Result<f64, EngineError> {
         layer.apply(op);
     }
     layer.settle();
-    let elapsed = start.elapsed().saturating_sub(layer.aside() - aside);
+    let elapsed = start.elapsed().saturating_sub(layer.aside().saturating_sub(aside));
     let sums = layer.sums();
     if sums != checked {
         return Err(EngineError::PassesDiffer { timed: sums, checked });

@@ -163,7 +163,7 @@ impl MatcherLayer {
         {
             match Event::decode(record.bytes()) {
                 Ok((_, Event::Report(report))) => {
-                    traded(&report, &mut self.taker, &mut self.sums, &mut self.trades)
+                    traded(&report, &mut self.taker, &mut self.sums, &mut self.trades);
                 }
                 Ok((_, Event::CancelReject(_))) => self.sums.rejects += 1,
                 other => panic!("the flow makes reports and rejects only: {other:?}"),

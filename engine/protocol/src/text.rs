@@ -49,7 +49,8 @@ impl<const N: usize> Text<N> {
         if bytes.len() > N {
             return Err(TextError::TooLong { len: bytes.len(), max: N });
         }
-        if let Some(at) = bytes.iter().position(|b| !(0x20..=0x7e).contains(b)) {
+        if !all_printable(bytes) {
+            let at = bytes.iter().position(|b| !(0x20..=0x7e).contains(b)).unwrap_or(0);
             return Err(TextError::NotPrintable { at: at + 1 });
         }
         let mut text = Self::EMPTY;
@@ -94,6 +95,24 @@ impl<const N: usize> Text<N> {
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
+
+/// Whether all bytes are in 0x20..=0x7E, eight at a time.
+#[inline]
+fn all_printable(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).fold(0, |found, word| found | unprintable(u64::from_le_bytes(*word))) == 0
+}
+
+/// Nonzero if any of the eight bytes is not printable. Adding one carries into the top bit of a byte of 0x7F alone, and
+/// taking 0x20 away borrows into that of a byte below 0x20 alone, but for the bytes above one that is found anyway.
+#[inline]
+fn unprintable(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let below = word.wrapping_sub(0x20 * EACH) & !word;
+    (below | word | word.wrapping_add(EACH)) & (0x80 * EACH)
 }
 
 impl<const N: usize> Default for Text<N> {
@@ -148,5 +167,28 @@ mod tests {
         );
         assert_eq!(Symbol::new(b"AC\x01E").unwrap_err().to_string(), "character 3 is not printable ASCII");
         assert_eq!(Symbol::clipped("a|b\n0123456789abcdef").as_str(), "a|b?0123456789ab");
+    }
+
+    #[test]
+    fn a_text_is_refused_at_its_first_byte_that_is_not_printable() {
+        for len in 1..=36 {
+            for at in 0..len {
+                for byte in 0..=255_u8 {
+                    let mut bytes = vec![b'~'; len];
+                    bytes[at] = byte;
+                    if at + 1 < len {
+                        bytes[at + 1] = b' ';
+                    }
+                    let expected = if (0x20..=0x7e).contains(&byte) {
+                        Ok(bytes.clone())
+                    } else {
+                        Err(TextError::NotPrintable { at: at + 1 })
+                    };
+                    assert_eq!(Text::<36>::new(&bytes).map(|text| text.as_bytes().to_vec()), expected);
+                }
+            }
+        }
+        assert_eq!(Text::<4>::new(b"ABCDE"), Err(TextError::TooLong { len: 5, max: 4 }));
+        assert_eq!(Text::<4>::new(b""), Ok(Text::EMPTY));
     }
 }

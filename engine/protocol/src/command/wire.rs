@@ -185,8 +185,13 @@ impl Command {
     /// [`crate::record::check_crc`]).
     pub fn decode(record: &[u8]) -> Result<(Header, Self), Malformed> {
         let header = Header::read(record)?;
-        let mut body = Body::of(record, &header);
-        let command = match header.kind {
+        Self::decode_body(record, &header).map(|command| (header, command))
+    }
+
+    /// The command of a record whose header has been read already.
+    pub fn decode_body(record: &[u8], header: &Header) -> Result<Self, Malformed> {
+        let mut body = Body::of(record, header);
+        Ok(match header.kind {
             kind::EPOCH => Self::Epoch(EpochOpened::take(&mut body)?),
             kind::VERSION => Self::Version(small(&mut body, "version")?),
             kind::TICK => Self::Tick,
@@ -228,8 +233,7 @@ impl Command {
             kind::REFUSED_ORDER => Self::RefusedOrder(RefusedOrder::take(&mut body)?),
             kind::REFUSED_CANCEL => Self::RefusedCancel(RefusedCancel::take(&mut body)?),
             other => return Err(Malformed::Kind(other)),
-        };
-        Ok((header, command))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod aside;
 pub mod command;
+pub mod files;
 pub mod listen;
 pub mod metrics;
 pub mod node;

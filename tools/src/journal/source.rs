@@ -80,9 +80,13 @@ impl OpenJournal {
     /// Opens the journal in a node's directory. A running node's is read up to what is released now.
     pub fn open(dir: &Path, shm_dir: Option<&Path>) -> anyhow::Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(Backend::Mapped));
-        if !dir.join(META_NAME).exists() {
-            let why = format!("{}: no {META_NAME}: not a node's directory", dir.display());
-            return Err(failure(Code::Usage, why));
+        let missing = match dir.join(META_NAME).try_exists() {
+            Ok(true) => None,
+            Ok(false) => Some(format!("no {META_NAME}: not a node's directory")),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = missing {
+            return Err(failure(Code::Usage, format!("{}: {why}", dir.display())));
         }
         let is_live = is_held(&dir.join(LOCK_NAME));
         let shm_dir = shm_dir.or(is_live.then_some(Path::new(SHM_DIR)));

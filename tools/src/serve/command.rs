@@ -11,11 +11,13 @@ use rialto_engine::matcher;
 use rialto_gateway::gateway::Settings as GatewaySettings;
 use rialto_journal::cursor::Policy;
 use rialto_journal::disk::real::Backend;
+use rialto_journal::meta::{META_NAME, NodeLock};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use super::run::{Settings, launch};
 use super::start::Plan;
+use super::{files, listen};
 use crate::config::{Ack, Config, Idle, Overrides, Pin};
 use crate::failure::{Code, failure};
 use crate::load;
@@ -87,7 +89,10 @@ impl Serve {
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
             signal_hook::flag::register(signal, Arc::clone(&signalled)).context("signals")?;
         }
-        let running = launch(&self.settings(&config)?)?;
+        let settings = self.settings(&config)?;
+        files::make_room(self.gateways)?;
+        self.probe(&settings)?;
+        let running = launch(&settings)?;
         let mut endpoints = running.node.endpoints();
         write_endpoints(&running.node.dir, &endpoints)?;
         if let Value::Object(fields) = &mut endpoints {
@@ -98,6 +103,15 @@ impl Serve {
         out.flush()?;
         drop(out);
         running.wait(&signalled)
+    }
+
+    /// Who is this node already has its port too: then the lock is what is told.
+    fn probe(&self, settings: &Settings) -> anyhow::Result<()> {
+        let Err(error) = listen::probe(settings.fix, settings.metrics) else { return Ok(()) };
+        if self.data.join(META_NAME).exists() {
+            NodeLock::take(&self.data).map_err(|error| failure(Code::Refused, error.to_string()))?;
+        }
+        Err(error)
     }
 
     fn settings(&self, config: &Config) -> anyhow::Result<Settings> {

@@ -25,6 +25,17 @@ pub fn metrics(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener
     address.map(bind).transpose()
 }
 
+/// Whether both can be had now: a start takes its time, and this need not be found out at its end. It also keeps two
+/// nodes from sharing a port, which several gateways of one node do.
+pub fn probe(fix: SocketAddr, metrics: Option<SocketAddr>) -> anyhow::Result<()> {
+    let bind = |key, address| match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(refused(key, address, &error)),
+    };
+    bind("fix", fix)?;
+    metrics.map_or(Ok(()), |address| bind("metrics", address))
+}
+
 fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let known = ADVICE.iter().find(|(kind, _)| *kind == error.kind());
     let advice = known.map_or("", |(_, advice)| advice);

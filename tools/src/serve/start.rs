@@ -141,7 +141,8 @@ type Locked = (Arc<dyn Disk>, NodeLock, MetaFile);
 
 fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(plan.backend));
-    disk.create_dir(&plan.dir).with_context(|| format!("{}: cannot create", plan.dir.display()))?;
+    disk.create_dir(&plan.dir)
+        .with_context(|| format!("--data {}: cannot create this directory", plan.dir.display()))?;
     let lock = NodeLock::take(&plan.dir).map_err(|error| failure(Code::Refused, error.to_string()))?;
     if plan.policy == Policy::Disk
         && !plan.accept_volatile

@@ -109,10 +109,42 @@ fn addresses_that_cannot_be_had_are_named() {
     check_refused(&home, &[], (2, &["listen.fix", &address, "another process"]));
     config("127.0.0.1:0", &address);
     check_refused(&home, &[], (2, &["listen.metrics", &address, "another process"]));
+    assert!(!home.data().exists(), "nothing is begun");
+    drop(held);
+    config(&address, "off");
+    let node = home.start(&["--gateways", "2"]);
+    check_refused(&home, &["--gateways", "2"], (3, &["is this node already"]));
+    assert!(node.terminate().0.success());
     config("0.0.0.0:0", "off");
     check_refused(&home, &[], (2, &["listen.fix", "0.0.0.0:0", "--plaintext"]));
     let node = home.start(&["--plaintext"]);
     assert!(node.fix().starts_with("0.0.0.0:"), "{}", node.fix());
+}
+
+#[test]
+fn too_few_open_files_are_told_at_the_start() {
+    let home = Home::new(CONFIG);
+    let serve = |open_max: u32| {
+        let mut shell = Command::new("sh");
+        let words = home.serve(&[]);
+        shell.args(["-c", &format!("ulimit -n {open_max}; exec \"$0\" \"$@\"")]).arg(words.get_program());
+        shell.args(words.get_args());
+        shell
+    };
+    let (code, _, stderr) = told(&serve(32).output().unwrap());
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("ulimit -n 32: a node needs 64 open files"), "{stderr}");
+    let node = home.launch(serve(200), &home.data());
+    assert!(node.log().contains("ulimit -n 200: about 136 clients at once"), "{}", node.log());
+}
+
+#[test]
+fn a_directory_that_cannot_be_is_named() {
+    let home = Home::new(CONFIG);
+    let taken = home.config().display().to_string();
+    let (code, _, stderr) = told(&home.serve_in(&home.config()).output().unwrap());
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("--data {taken}: cannot create this directory")), "{stderr}");
 }
 
 #[test]

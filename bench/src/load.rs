@@ -1,12 +1,13 @@
-//! How long does a node take to answer, through TCP and line mode, at a rate or with so many asks in flight?
+//! How long does a node take to answer, through TCP in line mode or FIX, at a rate or with so many asks in flight?
 //!
 //! Open loop: each ask has an intended time, and its latency counts from that, whether or not it could be sent then
 //! (no coordinated omission). Closed loop: each connection has so many asks in flight, and the latency counts from
 //! sending. One thread, sockets that never block: no connection waits for another. It says nothing of a machine's
-//! network, nor of FIX's longer messages.
+//! network.
 
 mod asks;
 mod member;
+mod wire;
 
 use std::io;
 use std::net::SocketAddr;
@@ -62,6 +63,8 @@ pub struct Plan {
     pub members: Vec<LogOn>,
     /// What is traded.
     pub instruments: Vec<Traded>,
+    /// In FIX, to this CompID; else in line mode.
+    pub fix: Option<String>,
     /// How fast.
     pub pace: Pace,
     /// How long.
@@ -73,6 +76,8 @@ pub struct Plan {
 /// What a run says.
 #[derive(Clone, Debug, Serialize)]
 pub struct WireReport {
+    /// `fix` or `line`.
+    pub spoken: &'static str,
     /// Asks that were to be sent a second; null in a closed loop.
     pub offered_per_s: Option<u32>,
     /// Answers a second.
@@ -173,6 +178,7 @@ pub fn run(plan: &Plan, probe: Probe) -> Result<WireReport, LoadError> {
     }
     let per_s = f64::from(u32::try_from(answered).unwrap_or(u32::MAX)) / seconds.max(1e-9);
     Ok(WireReport {
+        spoken: if plan.fix.is_some() { "fix" } else { "line" },
         offered_per_s: match plan.pace {
             Pace::Open { rate } => Some(rate),
             Pace::Closed { .. } => None,

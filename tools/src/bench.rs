@@ -27,7 +27,7 @@ enum Verb {
     Engine(Engine),
     /// Write a known flow to a file.
     Flow(WriteFlow),
-    /// Load a running node through TCP in line mode, and say how fast it answers.
+    /// Load a running node through TCP in line mode or FIX, and say how fast it answers.
     Wire(Wire),
     /// Hand messages from one thread to another through a ring in shared memory.
     Ring(RingArgs),

@@ -45,6 +45,7 @@ pub(super) struct Asks {
 pub(super) struct Placed {
     instrument: usize,
     side: u8,
+    lots: i64,
 }
 
 impl Asks {
@@ -52,15 +53,18 @@ impl Asks {
         Asks { random, instruments: instruments.to_vec(), prefix, last: 0, resting: VecDeque::new() }
     }
 
-    /// Appends the next ask's line, and says its number, and what it placed if it was an order.
+    /// Appends the next ask's line without its end, and says its number, and what it placed if it was an order.
     pub(super) fn next(&mut self, out: &mut Vec<u8>) -> (u64, Option<Placed>) {
         self.last += 1;
         let id = self.last;
         if self.resting.len() > RESTING_MAX
-            && let Some((old, Placed { instrument, side })) = self.resting.pop_front()
+            && let Some((old, Placed { instrument, side, lots })) = self.resting.pop_front()
         {
-            let (prefix, symbol) = (&self.prefix, &self.instruments[instrument].symbol);
-            line(out, format_args!("35=F|11={prefix}{id}|41={prefix}{old}|55={symbol}|54={side}"));
+            let (prefix, Traded { symbol, lot, .. }) = (&self.prefix, &self.instruments[instrument]);
+            let quantity = times(lot, lots);
+            let words =
+                format_args!("35=F|11={prefix}{id}|41={prefix}{old}|55={symbol}|54={side}|38={quantity}");
+            out.write_fmt(words).expect("memory takes all that is written");
             return (id, None);
         }
         let placed = self.order(id, out);
@@ -76,10 +80,10 @@ impl Asks {
         let lots = 1 + self.random.ticks_below(LOTS_MAX);
         let Traded { symbol, tick, lot } = &self.instruments[instrument];
         let prefix = &self.prefix;
-        let whole = |unit: &Decimal, count: i64| unit.times(i128::from(count)).unwrap_or(*unit);
-        let (price, quantity) = (whole(tick, ticks), whole(lot, lots));
-        line(out, format_args!("35=D|11={prefix}{id}|55={symbol}|54={side}|38={quantity}|40=2|44={price}"));
-        Placed { instrument, side }
+        let (price, quantity) = (times(tick, ticks), times(lot, lots));
+        let words = format_args!("35=D|11={prefix}{id}|55={symbol}|54={side}|38={quantity}|40=2|44={price}");
+        out.write_fmt(words).expect("memory takes all that is written");
+        Placed { instrument, side, lots }
     }
 
     /// The order with this number rests.
@@ -105,9 +109,8 @@ impl Asks {
     }
 }
 
-fn line(out: &mut Vec<u8>, words: std::fmt::Arguments<'_>) {
-    out.write_fmt(words).expect("memory takes all that is written");
-    out.push(b'\n');
+fn times(unit: &Decimal, count: i64) -> Decimal {
+    unit.times(i128::from(count)).unwrap_or(*unit)
 }
 
 #[cfg(test)]
@@ -125,6 +128,7 @@ mod tests {
                 if let (id, Some(placed)) = asks.next(&mut out) {
                     asks.rests(id, placed);
                 }
+                out.push(b'\n');
             }
             assert!(asks.resting() <= RESTING_MAX + 1);
             String::from_utf8(out).unwrap()

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::asks::{Asks, Placed};
+use super::wire::Wire;
 use super::{Counts, LoadError, LogOn, Plan};
 use crate::flow::Random;
 
@@ -22,7 +23,9 @@ const UNSENT_BYTES_MAX: usize = 64 << 10;
 pub(super) struct Member {
     who: String,
     stream: TcpStream,
+    wire: Wire,
     asks: Asks,
+    line: Vec<u8>,
     unsent: Vec<u8>,
     unread: Vec<u8>,
     in_flight: VecDeque<Asked>,
@@ -35,7 +38,7 @@ struct Asked {
     placed: Option<Placed>,
 }
 
-/// What one line says, as far as a load cares.
+/// What one message says, as far as a load cares.
 #[derive(Debug, Default)]
 struct Report<'a> {
     kind: &'a [u8],
@@ -51,22 +54,39 @@ impl Member {
     /// Logs on. `number` tells the members apart.
     pub(super) fn open(plan: &Plan, log_on: &LogOn, number: u64) -> Result<Member, LoadError> {
         let who = log_on.user.clone();
-        let failed = |error| LoadError::Socket { who: log_on.user.clone(), error };
+        let failed = |error| LoadError::Socket { who: who.clone(), error };
         let mut stream = TcpStream::connect_timeout(&plan.address, LOG_ON_WITHIN).map_err(failed)?;
         let LogOn { user, password } = log_on;
-        let said = greet(&mut stream, &format!("35=A|553={user}|554={password}\n")).map_err(failed)?;
-        if !said.starts_with("35=A|") {
-            return Err(LoadError::Refused { who, said });
+        let mut wire = match &plan.fix {
+            Some(target) => Wire::fix(user, target),
+            None => Wire::Line,
+        };
+        let mut log_on = Vec::new();
+        wire.say(wire.log_on(user, password).as_bytes(), &mut log_on);
+        let said = greet(&mut stream, &mut wire, &log_on).map_err(failed)?;
+        if Report::read(&said, wire.separator()).kind != b"A" {
+            return Err(LoadError::Refused { who, said: words(&said) });
         }
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let random = Random::new(plan.seed.wrapping_mul(1_000).wrapping_add(number));
         let asks = Asks::new(random, &plan.instruments, format!("{started:x}."));
-        Ok(Member { who, stream, asks, unsent: Vec::new(), unread: Vec::new(), in_flight: VecDeque::new() })
+        Ok(Member {
+            who,
+            stream,
+            wire,
+            asks,
+            line: Vec::new(),
+            unsent: Vec::new(),
+            unread: Vec::new(),
+            in_flight: VecDeque::new(),
+        })
     }
 
     /// Asks one thing, whose latency counts from `since_ns`; whether there is room for more.
     pub(super) fn ask(&mut self, since_ns: u64) -> bool {
-        let (id, placed) = self.asks.next(&mut self.unsent);
+        self.line.clear();
+        let (id, placed) = self.asks.next(&mut self.line);
+        self.wire.say(&self.line, &mut self.unsent);
         self.in_flight.push_back(Asked { id, since_ns, placed });
         self.unsent.len() < UNSENT_BYTES_MAX
     }
@@ -113,26 +133,24 @@ impl Member {
         let now_ns = clock();
         let unread = std::mem::take(&mut self.unread);
         let mut rest = &unread[..];
-        while let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
-            self.line(&rest[..length], now_ns, counts)?;
-            rest = &rest[length + 1..];
+        while let Some((message, used)) = self.wire.next(rest) {
+            self.message(message, now_ns, counts)?;
+            rest = &rest[used..];
         }
         self.unread = rest.to_vec();
         Ok(())
     }
 
-    fn line(&mut self, line: &[u8], now_ns: u64, counts: &mut Counts) -> Result<(), LoadError> {
-        let report = Report::read(line);
+    fn message(&mut self, message: &[u8], now_ns: u64, counts: &mut Counts) -> Result<(), LoadError> {
+        let report = Report::read(message, self.wire.separator());
         match report.kind {
             b"8" | b"9" => self.report(&report, now_ns, counts),
             b"1" => {
-                let answer = [b"35=0|112=", report.request, b"\n"].concat();
-                self.unsent.extend_from_slice(&answer);
+                self.wire.say(&[b"35=0|112=", report.request].concat(), &mut self.unsent);
             }
             b"0" | b"r" => {}
             _ => {
-                let said = String::from_utf8_lossy(line).into_owned();
-                return Err(LoadError::Refused { who: self.who.clone(), said });
+                return Err(LoadError::Refused { who: self.who.clone(), said: words(message) });
             }
         }
         Ok(())
@@ -173,9 +191,9 @@ impl AsFd for Member {
 }
 
 impl<'a> Report<'a> {
-    fn read(line: &'a [u8]) -> Report<'a> {
+    fn read(message: &'a [u8], separator: u8) -> Report<'a> {
         let mut report = Report::default();
-        for field in line.split(|byte| *byte == b'|') {
+        for field in message.split(|byte| *byte == separator) {
             let Some(equals) = field.iter().position(|byte| *byte == b'=') else { continue };
             let value = &field[equals + 1..];
             match &field[..equals] {
@@ -194,17 +212,24 @@ impl<'a> Report<'a> {
 }
 
 /// Sends the log-on, waits for its answer, and makes the socket one that never blocks.
-fn greet(stream: &mut TcpStream, log_on: &str) -> io::Result<String> {
+fn greet(stream: &mut TcpStream, wire: &mut Wire, log_on: &[u8]) -> io::Result<Vec<u8>> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LOG_ON_WITHIN))?;
-    stream.write_all(log_on.as_bytes())?;
-    let (mut line, mut byte) = (Vec::new(), [0]);
-    while byte != *b"\n" {
+    stream.write_all(log_on)?;
+    let (mut heard, mut byte) = (Vec::new(), [0]);
+    loop {
         stream.read_exact(&mut byte)?;
-        line.push(byte[0]);
+        heard.push(byte[0]);
+        if let Some((message, _)) = wire.next(&heard) {
+            stream.set_nonblocking(true)?;
+            return Ok(message.to_vec());
+        }
     }
-    stream.set_nonblocking(true)?;
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+/// A message for a person.
+fn words(message: &[u8]) -> String {
+    String::from_utf8_lossy(message).replace('\x01', "|")
 }
 
 #[cfg(test)]
@@ -213,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_report_is_read_by_its_tags() {
-        let report = Report::read(b"35=8|34=8|37=1|11=x.1|150=F|151=0|851=2");
+        let report = Report::read(b"35=8|34=8|37=1|11=x.1|150=F|151=0|851=2", b'|');
         assert_eq!((report.kind, report.cl_ord_id, report.exec_type), (&b"8"[..], &b"x.1"[..], &b"F"[..]));
         assert_eq!((report.leaves, report.liquidity), (&b"0"[..], &b"2"[..]));
     }

@@ -23,7 +23,7 @@ const CONNECTIONS_MAX: usize = 64;
 /// An hour.
 const SECONDS_MAX: u64 = 3_600;
 
-/// Load a running node through TCP in line mode, and say how fast it answers.
+/// Load a running node through TCP in line mode or FIX, and say how fast it answers.
 #[derive(Debug, Args)]
 pub struct Wire {
     /// FIX address of the node.
@@ -40,6 +40,9 @@ pub struct Wire {
     /// Closed loop: so many asks in flight on each connection. Latency counts from sending.
     #[arg(long, value_name = "W")]
     window: Option<usize>,
+    /// Speak FIX 4.4; each session is reset at its log-on.
+    #[arg(long)]
+    fix: bool,
     /// Connections, each with a session of its own.
     #[arg(long, value_name = "C", default_value_t = 1)]
     connections: usize,
@@ -70,6 +73,7 @@ impl Wire {
             address: address(&self.nodes)?,
             members: self.members()?,
             instruments: traded(&config),
+            fix: self.fix.then(|| config.fix.comp_id.clone()),
             pace: match (self.rate, self.window) {
                 (Some(rate), _) => Pace::Open { rate },
                 (None, window) => Pace::Closed { window: window.unwrap_or(1) },
@@ -143,8 +147,8 @@ fn print(report: &WireReport, out: &mut impl Write) -> anyhow::Result<()> {
     let offered = report.offered_per_s.map_or_else(String::new, |rate| format!(" of {rate} offered"));
     writeln!(
         out,
-        "reached   {:.0}/s{offered}, {} connections, {:.1} s",
-        report.reached_per_s, report.connections, report.seconds
+        "reached   {:.0}/s{offered}, {} connections in {}, {:.1} s",
+        report.reached_per_s, report.connections, report.spoken, report.seconds
     )?;
     writeln!(
         out,

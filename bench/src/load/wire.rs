@@ -1,0 +1,143 @@
+//! The two ways in which a member can speak: a line for each message, or FIX 4.4 with its session layer. What is said is
+//! written as a line once and for all; FIX wraps its fields.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rialto_gateway::fix::encode::{self, Header};
+use rialto_gateway::fix::frame::{Framed, Framer};
+
+/// Separates fields in FIX.
+const SOH: u8 = 1;
+const TRANSACT_TIME: u16 = 60;
+const HEARTBEAT_S: u64 = 30;
+
+/// How a member speaks.
+#[derive(Debug)]
+pub(super) enum Wire {
+    /// `35=D|11=a1|…` and a line feed.
+    Line,
+    /// FIX 4.4.
+    Fix(Box<Fix>),
+}
+
+/// A member's side of a FIX session that was reset at its log-on.
+#[derive(Debug)]
+pub(super) struct Fix {
+    framer: Framer,
+    sender: String,
+    target: String,
+    /// Of the next message.
+    number: u32,
+}
+
+impl Wire {
+    /// FIX from `sender` to `target`.
+    pub(super) fn fix(sender: &str, target: &str) -> Wire {
+        let (sender, target) = (sender.to_owned(), target.to_owned());
+        Wire::Fix(Box::new(Fix { framer: Framer::default(), sender, target, number: 1 }))
+    }
+
+    /// What stands between two fields.
+    pub(super) fn separator(&self) -> u8 {
+        match self {
+            Wire::Line => b'|',
+            Wire::Fix(_) => SOH,
+        }
+    }
+
+    /// The log-on as a line's fields.
+    pub(super) fn log_on(&self, user: &str, password: &str) -> String {
+        match self {
+            Wire::Line => format!("35=A|553={user}|554={password}"),
+            Wire::Fix(_) => format!("35=A|98=0|108={HEARTBEAT_S}|141=Y|553={user}|554={password}"),
+        }
+    }
+
+    /// Appends a message that was written as a line without its end.
+    pub(super) fn say(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Wire::Line => {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+            Wire::Fix(fix) => fix.say(line, out),
+        }
+    }
+
+    /// The next whole message at the front of `bytes`, and how many bytes are done with; `None`: not yet one. In FIX,
+    /// what is garbled is passed over.
+    pub(super) fn next<'b>(&mut self, bytes: &'b [u8]) -> Option<(&'b [u8], usize)> {
+        match self {
+            Wire::Line => {
+                let length = bytes.iter().position(|byte| *byte == b'\n')?;
+                Some((&bytes[..length], length + 1))
+            }
+            Wire::Fix(fix) => {
+                let mut at = 0;
+                loop {
+                    match fix.framer.next(&bytes[at..]) {
+                        Framed::Partial => return None,
+                        Framed::Garbled { used, .. } => at += used,
+                        Framed::Message { used, .. } => return Some((&bytes[at..at + used], at + used)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Fix {
+    fn say(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        let mut fields = line.split(|byte| *byte == b'|').filter_map(field);
+        let (_, msg_type) = fields.next().expect("a line begins with its type");
+        let now_ns = now_ns();
+        let header = Header {
+            msg_type,
+            sender: self.sender.as_bytes(),
+            target: self.target.as_bytes(),
+            number: self.number,
+            sending_time_ns: now_ns,
+            first_sent_ns: None,
+        };
+        encode::message(out, &header, |writer| {
+            for (tag, value) in fields {
+                writer.text(tag, value);
+            }
+            if matches!(msg_type, b"D" | b"F") {
+                writer.time(TRANSACT_TIME, now_ns);
+            }
+        });
+        self.number += 1;
+    }
+}
+
+fn field(text: &[u8]) -> Option<(u16, &[u8])> {
+    let equals = text.iter().position(|byte| *byte == b'=')?;
+    let tag = std::str::from_utf8(&text[..equals]).ok()?.parse().ok()?;
+    Some((tag, &text[equals + 1..]))
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_wrapped_into_fix_and_found_again() {
+        let mut wire = Wire::fix("A", "RIALTO");
+        let mut out = b"noise".to_vec();
+        wire.say(b"35=D|11=x.1|55=ACME|54=1|38=7|40=2|44=10.5", &mut out);
+        wire.say(b"35=0", &mut out);
+        let (first, used) = wire.next(&out).unwrap();
+        let text = String::from_utf8_lossy(first).replace('\x01', "|");
+        assert!(text.starts_with("8=FIX.4.4|9=") && text.contains("|35=D|49=A|56=RIALTO|34=1|52="), "{text}");
+        assert!(text.contains("|11=x.1|55=ACME|54=1|38=7|40=2|44=10.5|60="), "{text}");
+        let (second, _) = wire.next(&out[used..]).unwrap();
+        assert!(String::from_utf8_lossy(second).contains("\x0134=2\x01"));
+        assert_eq!(wire.next(&out[..used - 1]), None);
+    }
+}

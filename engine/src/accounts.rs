@@ -169,18 +169,22 @@ impl Accounts {
     /// Every balance that is not empty, by account, then asset.
     pub fn iter(&self) -> impl Iterator<Item = (AccountId, AssetId, Balance)> {
         let accounts = self.chunks_of.iter().map(Vec::len).max().unwrap_or(0);
-        let chunk_assets = u32::try_from(CHUNK_ASSETS).expect("8");
         (0..accounts).flat_map(move |at| {
             let account = AccountId(u32::try_from(at).expect("accounts are numbered in 32 bits"));
-            (0..).step_by(CHUNK_ASSETS).zip(&self.chunks_of).flat_map(move |(first, numbers)| {
-                let number = numbers.get(at).copied().unwrap_or(0);
-                let chunk = (number != 0).then(|| &self.chunks[number as usize - 1]);
-                (first..first + chunk_assets)
-                    .map(AssetId)
-                    .zip(chunk.into_iter().flatten())
-                    .filter(|(_, balance)| **balance != Balance::default())
-                    .map(move |(asset, balance)| (account, asset, *balance))
-            })
+            self.of(account).map(move |(asset, balance)| (account, asset, balance))
+        })
+    }
+
+    /// Every balance of an account that is not empty, by asset.
+    pub fn of(&self, account: AccountId) -> impl Iterator<Item = (AssetId, Balance)> {
+        let chunk_assets = u32::try_from(CHUNK_ASSETS).expect("8");
+        (0..).step_by(CHUNK_ASSETS).zip(&self.chunks_of).flat_map(move |(first, numbers)| {
+            let number = numbers.get(account.0 as usize).copied().unwrap_or(0);
+            let chunk = (number != 0).then(|| &self.chunks[number as usize - 1]);
+            (first..first + chunk_assets)
+                .map(AssetId)
+                .zip(chunk.into_iter().flatten().copied())
+                .filter(|(_, balance)| *balance != Balance::default())
         })
     }
 

@@ -194,6 +194,7 @@ impl Exchange {
             | Command::MassStatus(_)
             | Command::MassCancel(_)
             | Command::SecurityList(_)
+            | Command::Balances(_)
             | Command::RefusedOrder(_)
             | Command::RefusedCancel(_) => self.request(header, command, out),
             Command::LogOn(_)

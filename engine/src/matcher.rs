@@ -256,7 +256,7 @@ impl<C: Clock> Matcher<C> {
                 ref_type: [0; 2],
                 reason: u16::MAX,
                 ref_seq: 0,
-                ref_tag: 0,
+                ref_tag: None,
                 text: Note::clipped("the node stops"),
             };
             let note = SessionNote { inbound: Inbound::Untouched, outbound: Some(words), close: true };

@@ -22,7 +22,7 @@ pub fn check_market(state: MarketState) -> Result<(), Reason> {
 
 /// Whether what a new order asks for is offered, and its numbers are ones that an order can have.
 pub fn check_terms(terms: &OrderTerms) -> Result<(), Reason> {
-    let known = order_flag::POST_ONLY | order_flag::BY_FUNDS | order_flag::POSSIBLE_REPEAT;
+    let known = order_flag::POST_ONLY | order_flag::BY_FUNDS | order_flag::REPEATS;
     let stays = matches!(terms.time_in_force, TimeInForce::Day | TimeInForce::GoodTillCancel);
     let offered = match terms.kind {
         OrderKind::Limit => !terms.has(order_flag::BY_FUNDS) && (stays || !terms.has(order_flag::POST_ONLY)),

@@ -268,13 +268,6 @@ impl Sessions {
         NoteAnswer::Taken { notice, gone: note.close }
     }
 
-    /// A second log-on with a good password: the test request that the holder must answer. `None`: nobody holds it.
-    pub fn challenge(&self, id: SessionId) -> Option<NoticeEvent> {
-        let session = self.get(id)?;
-        let request = text_notice(NoticeKind::TestRequest, Note::clipped("another log-on"));
-        Some(session.told(session.link?, notice_flag::CHALLENGE, request))
-    }
-
     /// The header's session went away from `gateway`. Whether it was live there: `Event::Gone`.
     pub fn log_off(
         &mut self,
@@ -381,7 +374,7 @@ impl Sessions {
 
 /// A notice that says no more than its kind.
 fn notice(kind: NoticeKind) -> Notice {
-    Notice { kind, ref_type: [0; 2], reason: u16::MAX, ref_seq: 0, ref_tag: 0, text: Note::EMPTY }
+    Notice { kind, ref_type: [0; 2], reason: u16::MAX, ref_seq: 0, ref_tag: None, text: Note::EMPTY }
 }
 
 /// A notice with a text.

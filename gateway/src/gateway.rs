@@ -221,6 +221,8 @@ fn route(id: GatewayId, header: &Header, event: &Event<'_>) -> Route {
         Event::LogOnRefused { gateway, connection, .. } if *gateway == id => Route::Connection(*connection),
         Event::Epoch(_) => Route::All,
         Event::Gone
+        | Event::Challenged
+        | Event::Balance(_)
         | Event::Repeat(_)
         | Event::Report(_)
         | Event::RefusedOrder { .. }
@@ -254,13 +256,15 @@ fn deliver(
     match event {
         Event::LogOnRefused { text, .. } => session.refused(text.as_str(), ctx),
         Event::Gone => session.gone(ctx),
+        Event::Challenged => session.challenged(ctx),
         Event::Repeat(number) => session.repeat(*number),
         Event::Report(_)
         | Event::RefusedOrder { .. }
         | Event::CancelReject(_)
         | Event::MassCancelReport(_)
         | Event::Notice(_)
-        | Event::SecurityList(_) => session.event(header, event, ctx),
+        | Event::SecurityList(_)
+        | Event::Balance(_) => session.event(header, event, ctx),
         Event::Epoch(_)
         | Event::Reference { .. }
         | Event::Market(..)

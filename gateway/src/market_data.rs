@@ -54,6 +54,8 @@ pub type Emit<'e> = dyn FnMut(&[u8], &dyn Fn(&mut FieldWriter<'_>)) -> ControlFl
 pub struct Settings {
     /// Whether W and X carry [`SEQUENCE_TAG`].
     pub user_defined_tags: bool,
+    /// Whether books may be looked at once but not followed: on a trading session.
+    pub looks_only: bool,
 }
 
 /// The client takes its messages so slowly that what it has to get is more than is kept: it is to be cut.
@@ -174,6 +176,9 @@ impl Feed {
                     self.due.retain(|due| *due != at);
                     self.remove(at);
                 }
+            }
+            Asked::Begins(request) if request.follow && self.settings.looks_only => {
+                return Err(Refusal::of_type("books are followed on market-data sessions; 263=0 looks once"));
             }
             Asked::Begins(request) => {
                 if self.of_request(id).next().is_some() {

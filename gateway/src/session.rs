@@ -23,6 +23,7 @@ pub use seats::Seats;
 
 use crate::fix::validate::{Checks, UserDefined, Wire};
 use crate::limits::Bucket;
+use crate::market_data::Feed;
 use crate::message::Message;
 use crate::resend::Run;
 use crate::translate::Identity;
@@ -146,6 +147,8 @@ pub struct Session {
     timers: timers::Timers,
     /// Of a market-data session.
     market: Option<Box<feed::Market>>,
+    /// Of a trading session in line mode: looks at books.
+    looks: Option<Box<Feed>>,
     /// Messages refused for their rate.
     throttled: u32,
     orders: Bucket,
@@ -180,6 +183,7 @@ impl Session {
             close: None,
             timers: timers::Timers::new(now),
             market: None,
+            looks: None,
             throttled: 0,
             orders: Bucket::default(),
             cancels: Bucket::default(),

@@ -86,6 +86,8 @@ impl View {
             | Event::SecurityList(_)
             | Event::LogOnRefused { .. }
             | Event::Repeat(_)
+            | Event::Challenged
+            | Event::Balance(_)
             | Event::Answer { .. }
             | Event::DayEnded
             | Event::Policy(_) => {}

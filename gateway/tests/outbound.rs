@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rialto_gateway::decimal::Scale;
+use rialto_gateway::fix::dictionary::Speaker;
 use rialto_gateway::fix::encode::{self, Header};
 use rialto_gateway::fix::frame::{Framed, Framer};
 use rialto_gateway::fix::validate::{Checks, UserDefined, Wire, outbound};
@@ -175,7 +176,11 @@ fn every_message_that_is_sent_is_sound_by_the_dictionary() {
     let checks = Checks { wire: Wire::Fix, user_defined: UserDefined::Refused };
     let sent = ["0", "1", "2", "3", "4", "5", "A", "8", "9", "r", "j", "y", "f", "h", "W", "X", "Y", "AE"];
     for rule in dictionary::ALL {
-        assert!(rule.inbound || sent.contains(&rule.msg_type), "{} is not tested", rule.msg_type);
+        assert!(
+            rule.speaker != Speaker::Exchange || sent.contains(&rule.msg_type),
+            "{} is not tested",
+            rule.msg_type
+        );
     }
     for (msg_type, first_sent_ns) in sent.iter().flat_map(|sent| [(*sent, None), (*sent, Some(NOON_NS - 1))])
     {

@@ -9,7 +9,7 @@ use rialto_gateway::message::Message;
 use rialto_gateway::translate::{Identity, Resend, outbound};
 use rialto_gateway::view::View;
 use rialto_gateway::view::seed::{InstrumentSeed, Seed};
-use rialto_protocol::command::{Notice, NoticeKind, RefusedOrder};
+use rialto_protocol::command::{Notice, NoticeKind, RefusedOrder, order_flag};
 use rialto_protocol::event::{
     CancelReject, Event, EventBuffer, Fill, MassCancelReport, NoticeEvent, Report, ReportBody,
     SECURITIES_PER_MESSAGE, SecurityListPart, Stamp, kind, notice_flag, report_flag,
@@ -278,7 +278,8 @@ proptest! {
 
     #[test]
     fn every_refused_order_is_a_sound_message_and_repeats_itself(
-        (reason, side) in (reason(), proptest::option::of(side())),
+        (reason, side, flags) in (reason(), proptest::option::of(side()), 0..16u8),
+        (ord_type, time_in_force) in (select(vec![0, b'1', b'2', b'3']), select(vec![0, b'0', b'1', b'6'])),
         exec_type in select(vec![ExecType::Rejected, ExecType::OrderStatus]),
         (quantity, price) in (proptest::option::of(written()), proptest::option::of(written())),
         (cl_ord_id, symbol, account) in (name(), "[ -~]{1,32}", "[ -~]{0,32}"),
@@ -288,6 +289,9 @@ proptest! {
             exec_type,
             reason,
             side,
+            ord_type,
+            time_in_force,
+            flags,
             quantity,
             price,
             cl_ord_id: cl_ord_id.parse().expect("the tests give what is sound"),
@@ -299,6 +303,13 @@ proptest! {
         prop_assert_eq!(value(&said, 11), Some(cl_ord_id.as_str()));
         prop_assert_eq!(value(&said, 37), Some("NONE"));
         prop_assert_eq!(value(&said, 39), Some("8"));
+        for always in [37, 17, 150, 39, 55, 54, 151, 14, 6, 11, 38, 60] {
+            prop_assert!(value(&said, always).is_some(), "{} is missing", always);
+        }
+        // Whoever asked for an order said which; a status request may not.
+        prop_assert_eq!(value(&said, 40).is_some(), ord_type != 0);
+        prop_assert_eq!(value(&said, 59).is_some(), ord_type != 0);
+        prop_assert_eq!(value(&said, 152).is_some(), flags & order_flag::BY_FUNDS != 0);
     }
 
     #[test]
@@ -359,7 +370,8 @@ proptest! {
         kind in notice_kind(),
         ref_type in select(vec![*b"D\0", *b"AF", *b"V\0"]),
         reason in prop_oneof![0..=7u16, Just(u16::MAX)],
-        (ref_seq, ref_tag, heartbeat_s, flags) in (any::<u32>(), any::<u32>(), any::<u16>(), 0..8u8),
+        (ref_seq, heartbeat_s, flags) in (any::<u32>(), any::<u16>(), 0..8u8),
+        ref_tag in proptest::option::of(-1_000_000_000..1_000_000_000),
         (text, at, now_ns) in ("[ -~]{1,200}", at(), any::<u64>()),
     ) {
         // A business reject always says why.
@@ -399,6 +411,7 @@ fn what_is_not_for_a_session_is_no_message() {
     for event in [
         Event::Repeat(SessionSeq(1)),
         Event::Gone,
+        Event::Challenged,
         Event::Market(InstrumentId(1), MarketState::Open),
         Event::Busted(TradeId(1), InstrumentId(1)),
         Event::DayEnded,

@@ -77,6 +77,8 @@ impl InProcess {
                 | Event::SecurityList(_)
                 | Event::LogOnRefused { .. }
                 | Event::Repeat(_)
+                | Event::Challenged
+                | Event::Balance(_)
                 | Event::Gone
                 | Event::Epoch(_)
                 | Event::Reference { .. }

@@ -10,6 +10,7 @@ use crate::terms::{ExecType, OrderKind, Side, TimeInForce};
 use crate::text::{ClOrdId, Name, Note};
 
 mod wire;
+pub(crate) use wire::NO_TAG;
 
 /// Numbers of the record kinds; operations have those of [`crate::reference::kind`].
 pub mod kind {
@@ -53,6 +54,10 @@ pub mod kind {
     pub const REFUSED_ORDER: u8 = 71;
     /// [`super::Command::RefusedCancel`]
     pub const REFUSED_CANCEL: u8 = 72;
+    /// [`super::Command::Balances`]
+    pub const BALANCES: u8 = 73;
+    /// The last one that a member's message can become.
+    pub const LAST: u8 = BALANCES;
 }
 
 /// A node began to act as primary.
@@ -118,7 +123,7 @@ pub enum NoticeKind {
     Heartbeat = b'0',
     /// 35=1; the text is 112.
     TestRequest = b'1',
-    /// 35=2; from `ref_seq` to `ref_tag` (0 = to the end).
+    /// 35=2; from `ref_seq` to the end.
     ResendRequest = b'2',
     /// 35=3; 45 `ref_seq`, 371 `ref_tag`, 372 `ref_type`, 373 `reason`.
     Reject = b'3',
@@ -139,8 +144,8 @@ pub struct Notice {
     pub reason: u16,
     /// `RefSeqNum` (45) or `BeginSeqNo` (7).
     pub ref_seq: u32,
-    /// `RefTagID` (371, 0 = none) or `EndSeqNo` (16).
-    pub ref_tag: u32,
+    /// `RefTagID` (371): as the member wrote it, so it may be 0 or negative.
+    pub ref_tag: Option<i32>,
     /// `Text` (58) or `TestReqID` (112).
     pub text: Note,
 }
@@ -209,8 +214,12 @@ pub mod order_flag {
     pub const POST_ONLY: u8 = 1;
     /// 152 instead of 38: the quantity is funds.
     pub const BY_FUNDS: u8 = 2;
-    /// 43=Y or 97=Y: a `ClOrdID` that was used makes it a repeat, not a duplicate.
+    /// 43=Y: a `ClOrdID` that was used makes it a repeat, not a duplicate: what was answered then is sent again.
     pub const POSSIBLE_REPEAT: u8 = 4;
+    /// 97=Y: a `ClOrdID` that was used makes it a repeat that is passed over without a word.
+    pub const POSSIBLE_RESEND: u8 = 8;
+    /// What a cancel or replace may carry.
+    pub const REPEATS: u8 = POSSIBLE_REPEAT | POSSIBLE_RESEND;
 }
 
 /// `NewOrderSingle`.
@@ -231,7 +240,7 @@ pub struct CancelOrder {
     pub instrument: InstrumentId,
     /// Of which side.
     pub side: Side,
-    /// Bits of [`order_flag`]: only [`order_flag::POSSIBLE_REPEAT`].
+    /// Bits of [`order_flag`]: only those of [`order_flag::REPEATS`].
     pub flags: u8,
     /// The request's own name.
     pub cl_ord_id: ClOrdId,
@@ -256,7 +265,7 @@ pub struct ReplaceOrder {
     pub kind: OrderKind,
     /// New time in force.
     pub time_in_force: TimeInForce,
-    /// Bits of [`order_flag`]: only [`order_flag::POSSIBLE_REPEAT`].
+    /// Bits of [`order_flag`]: only those of [`order_flag::REPEATS`].
     pub flags: u8,
     /// The order's name from then on.
     pub cl_ord_id: ClOrdId,
@@ -293,6 +302,8 @@ pub struct MassStatusRequest {
 pub struct MassCancelRequest {
     /// [`InstrumentId::NONE`]: all (530=7).
     pub instrument: InstrumentId,
+    /// Bits of [`order_flag`]: only those of [`order_flag::REPEATS`].
+    pub flags: u8,
     /// The request's name.
     pub cl_ord_id: ClOrdId,
 }
@@ -306,6 +317,15 @@ pub struct SecurityListRequest {
     pub request: Note,
 }
 
+/// `RequestForPositions`, for the cash and holdings of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceRequest {
+    /// [`AccountId::NONE`]: of all that the session may act for.
+    pub account: AccountId,
+    /// `PosReqID` (710), echoed.
+    pub request: Note,
+}
+
 /// An order that the gateway could not turn into terms (no such instrument, a price between ticks, …): the exchange
 /// numbers the refusal. What the member wrote is echoed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,7 +336,13 @@ pub struct RefusedOrder {
     pub reason: Reason,
     /// 54, `None` where what was written is no side.
     pub side: Option<Side>,
-    /// 38 as written.
+    /// 40 as written, 0 = not.
+    pub ord_type: u8,
+    /// 59 as written, 0 = not.
+    pub time_in_force: u8,
+    /// Bits of [`order_flag`]: those of [`order_flag::REPEATS`], and [`order_flag::BY_FUNDS`].
+    pub flags: u8,
+    /// 38 as written, or 152 with [`order_flag::BY_FUNDS`].
     pub quantity: Option<Decimal>,
     /// 44 as written.
     pub price: Option<Decimal>,
@@ -337,6 +363,8 @@ pub struct RefusedCancel {
     pub reason: Reason,
     /// Whether it was a replace (434=2).
     pub replace: bool,
+    /// Bits of [`order_flag`]: only those of [`order_flag::REPEATS`].
+    pub flags: u8,
     /// 11
     pub cl_ord_id: ClOrdId,
     /// 41
@@ -375,7 +403,7 @@ pub enum Command {
     LogOff(GatewayId, LogOffCause),
     /// A session-level message.
     Note(SessionNote),
-    /// A second log-on with a good password: the holder must answer a test request.
+    /// A second log-on with a good password: whoever holds the session must show that it is still there.
     Challenge,
     /// 35=D
     NewOrder(NewOrder),
@@ -391,6 +419,8 @@ pub enum Command {
     MassCancel(MassCancelRequest),
     /// 35=x
     SecurityList(SecurityListRequest),
+    /// 35=AN
+    Balances(BalanceRequest),
     /// 35=D or H that no terms could be made of.
     RefusedOrder(RefusedOrder),
     /// 35=F or G that no terms could be made of.

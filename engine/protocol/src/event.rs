@@ -10,12 +10,12 @@ use crate::command::{EpochOpened, Notice, NoticeKind, RefusedOrder};
 use crate::ids::{
     AccountId, ExecId, GatewayId, InstrumentId, OrderId, Sequence, SessionId, SessionSeq, Timestamp, TradeId,
 };
-use crate::money::{Cash, Price, Quantity, WireCash};
+use crate::money::{Cash, Decimal, WireCash, WireDecimal};
 use crate::reason::Reason;
 use crate::record::{HEADER_BYTES, offset};
 use crate::reference::Operation;
-use crate::terms::{AckPolicy, ExecType, Liquidity, MarketState, OrderKind, OrderStatus, Side, TimeInForce};
-use crate::text::Note;
+use crate::terms::{AckPolicy, MarketState, OrderStatus};
+use crate::text::{Note, Symbol};
 
 /// Numbers of the record kinds.
 pub mod kind {
@@ -39,6 +39,10 @@ pub mod kind {
     pub const REPEAT: u8 = 33;
     /// [`super::Event::Gone`]
     pub const GONE: u8 = 34;
+    /// [`super::Event::Challenged`]
+    pub const CHALLENGED: u8 = 35;
+    /// [`super::Event::Balance`]
+    pub const BALANCE: u8 = 36;
     /// [`super::Event::Epoch`]
     pub const EPOCH: u8 = 40;
     /// [`super::Event::Reference`]
@@ -53,138 +57,6 @@ pub mod kind {
     pub const DAY_ENDED: u8 = 45;
     /// [`super::Event::Policy`]
     pub const POLICY: u8 = 46;
-}
-
-/// Bits of a report's flags.
-pub mod report_flag {
-    /// A replaced order kept its place in the queue.
-    pub const KEPT_PLACE: u8 = 1;
-    /// The order is post-only (18=6).
-    pub const POST_ONLY: u8 = 2;
-    /// Not asked for by the session: no 41, and 378 says why.
-    pub const UNSOLICITED: u8 = 4;
-    /// The last report of a mass status (912=Y).
-    pub const LAST_REPORT: u8 = 8;
-    /// The order's quantity is funds ([`super::Report::funds`]).
-    pub const BY_FUNDS: u8 = 16;
-}
-
-/// `ExecutionReport`: the fixed part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct ReportBody {
-    /// Position of the session's previous message, 0 = none.
-    pub previous: u64,
-    /// 37
-    pub order: OrderId,
-    /// 17
-    pub exec: ExecId,
-    /// 44, ticks; 0 = none.
-    pub price: Price,
-    /// 38, lots; 0 for an order by funds.
-    pub quantity: Quantity,
-    /// 151
-    pub leaves: Quantity,
-    /// 14
-    pub cumulative: Quantity,
-    notional: WireCash,
-    /// 1
-    pub account: AccountId,
-    /// 55
-    pub instrument: InstrumentId,
-    /// 150
-    pub exec_type: ExecType,
-    /// 39
-    pub status: OrderStatus,
-    /// 54
-    pub side: Side,
-    /// 40
-    pub kind: OrderKind,
-    /// 59
-    pub time_in_force: TimeInForce,
-    /// 58, 103, 378
-    pub reason: Reason,
-    /// 851
-    pub liquidity: Liquidity,
-    /// Bits of [`report_flag`].
-    pub flags: u8,
-    cl_ord_id_len: u8,
-    orig_cl_ord_id_len: u8,
-    request_len: u8,
-    /// Bit 0: a [`Fill`] follows; bit 1: funds follow.
-    sections: u8,
-    /// 911, of a mass status; else 0.
-    pub total_reports: u32,
-}
-
-impl ReportBody {
-    /// A report of an accepted order; the caller sets what differs.
-    pub fn new(order: OrderId, exec: ExecId, side: Side, kind: OrderKind) -> Self {
-        Self {
-            previous: 0,
-            order,
-            exec,
-            price: Price(0),
-            quantity: Quantity(0),
-            leaves: Quantity(0),
-            cumulative: Quantity(0),
-            notional: WireCash::default(),
-            account: AccountId::NONE,
-            instrument: InstrumentId::NONE,
-            exec_type: ExecType::New,
-            status: OrderStatus::New,
-            side,
-            kind,
-            time_in_force: TimeInForce::Day,
-            reason: Reason::None,
-            liquidity: Liquidity::None,
-            flags: 0,
-            cl_ord_id_len: 0,
-            orig_cl_ord_id_len: 0,
-            request_len: 0,
-            sections: 0,
-            total_reports: 0,
-        }
-    }
-
-    /// Sum of price × lots over all fills so far, in ticks × lots: 6 (`AvgPx`) is this by `cumulative`.
-    pub fn notional(&self) -> Cash {
-        self.notional.into()
-    }
-
-    /// See [`Self::notional`].
-    pub fn set_notional(&mut self, notional: Cash) {
-        self.notional = notional.into();
-    }
-}
-
-/// What was traded, of a report with 150=F or H.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Fill {
-    /// 32
-    pub last_quantity: Quantity,
-    /// 31
-    pub last_price: Price,
-    /// 527, equal on both sides.
-    pub trade: TradeId,
-}
-
-/// `ExecutionReport`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report<'a> {
-    /// The fixed part.
-    pub body: ReportBody,
-    /// What was traded.
-    pub fill: Option<Fill>,
-    /// 152, the currency's smallest units.
-    pub funds: Option<i64>,
-    /// 11
-    pub cl_ord_id: &'a [u8],
-    /// 41, empty = none.
-    pub orig_cl_ord_id: &'a [u8],
-    /// 790, or 584 of a mass status; empty = none.
-    pub request: &'a [u8],
 }
 
 #[derive(TryFromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -259,8 +131,6 @@ struct MassCancelWire {
 pub mod notice_flag {
     /// The log-on started a new incarnation (141=Y).
     pub const RESET: u8 = 1;
-    /// The test request answers a second log-on: no answer in 2 s closes the connection.
-    pub const CHALLENGE: u8 = 2;
     /// The session is no longer live once this is sent.
     pub const CLOSE: u8 = 4;
 }
@@ -295,7 +165,7 @@ struct NoticeWire {
     next_inbound: SessionSeq,
     incarnation: u32,
     ref_seq: u32,
-    ref_tag: u32,
+    ref_tag: i32,
     heartbeat_s: u16,
     reason: u16,
     ref_type: [u8; 2],
@@ -334,6 +204,42 @@ struct SecurityListWire {
     count: u16,
     last: u8,
     request_len: u8,
+}
+
+/// What an account has of one asset: one of the answers to a request for balances, or the refusal of one. It has no
+/// number and is not sent again, for later it would be wrong: whoever missed it asks once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceRow<'a> {
+    /// Whose it is.
+    pub account: AccountId,
+    /// 727: rows of this request; 0 = this is none, and `reason` says why unless there is simply nothing.
+    pub rows: u32,
+    /// Why not.
+    pub reason: Reason,
+    /// The asset's name.
+    pub asset: Symbol,
+    /// What the amounts count in: a currency's smallest unit, an instrument's lot.
+    pub unit: Decimal,
+    /// All of it.
+    pub total: Cash,
+    /// The part that open orders hold.
+    pub reserved: Cash,
+    /// 710
+    pub request: &'a [u8],
+}
+
+#[derive(TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct BalanceWire {
+    unit: WireDecimal,
+    total: WireCash,
+    reserved: WireCash,
+    account: AccountId,
+    rows: u32,
+    reason: Reason,
+    asset_len: u8,
+    request_len: u8,
+    zero: [u8; 5],
 }
 
 /// How an operator's request went.
@@ -425,6 +331,11 @@ pub enum Event<'a> {
     Repeat(SessionSeq),
     /// The session (header) is no longer live.
     Gone,
+    /// Somebody else logs on to the session (header), with a good password: the gateway that holds it finds out whether
+    /// its member is still there.
+    Challenged,
+    /// 35=AP, or AO, under no number.
+    Balance(BalanceRow<'a>),
     /// A primary's term began; every session is no longer live.
     Epoch(EpochOpened),
     /// Something was defined or changed.
@@ -472,7 +383,9 @@ pub struct Stamp {
     pub number: SessionSeq,
 }
 
+mod report;
 mod wire;
+pub use report::{Fill, Report, ReportBody, report_flag};
 pub use wire::{EventBuffer, Records};
 
 /// The position of the session's previous message, of a numbered event's record.

@@ -83,6 +83,8 @@ pub enum Reason {
     OrderMismatch = 29,
     /// Too many messages in too short a time.
     Throttled = 30,
+    /// More rows than one answer can have.
+    TooManyRows = 31,
 }
 
 impl Reason {
@@ -120,6 +122,7 @@ impl Reason {
             Self::BadValue => "value does not fit the instrument",
             Self::OrderMismatch => "the order is of another instrument or side",
             Self::Throttled => "too many messages",
+            Self::TooManyRows => "too much for one answer: name an account",
         }
     }
 
@@ -154,7 +157,8 @@ impl Reason {
             | Self::Internal
             | Self::BadValue
             | Self::OrderMismatch
-            | Self::Throttled => 99,
+            | Self::Throttled
+            | Self::TooManyRows => 99,
         }
     }
 
@@ -191,12 +195,14 @@ impl Reason {
             | Self::Internal
             | Self::BadValue
             | Self::OrderMismatch
-            | Self::Throttled => 99,
+            | Self::Throttled
+            | Self::TooManyRows => 99,
         }
     }
 
-    /// `ExecRestatementReason` (378) of an unsolicited cancel: 7 by self-trade prevention or the market's own rules, 99 otherwise.
+    /// `ExecRestatementReason` (378) of an unsolicited cancel: 8 (market option) by self-trade prevention and the market's
+    /// own rules, 99 (other) otherwise.
     pub const fn restatement_reason(self) -> u8 {
-        if matches!(self, Self::NoLiquidity | Self::CashExhausted | Self::SelfTrade) { 7 } else { 99 }
+        if matches!(self, Self::NoLiquidity | Self::CashExhausted | Self::SelfTrade) { 8 } else { 99 }
     }
 }

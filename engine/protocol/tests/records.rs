@@ -5,13 +5,13 @@
 
 use proptest::prelude::*;
 use rialto_protocol::command::{
-    CancelOrder, EpochOpened, Inbound, LogOffCause, LogOn, MassCancelRequest, MassStatusRequest, NewOrder,
-    Notice, NoticeKind, OrderTerms, RefusedCancel, RefusedOrder, ReplaceOrder, SecurityListRequest,
-    SessionNote, StatusRequest, order_flag,
+    BalanceRequest, CancelOrder, EpochOpened, Inbound, LogOffCause, LogOn, MassCancelRequest,
+    MassStatusRequest, NewOrder, Notice, NoticeKind, OrderTerms, RefusedCancel, RefusedOrder, ReplaceOrder,
+    SecurityListRequest, SessionNote, StatusRequest, order_flag,
 };
 use rialto_protocol::event::{
-    self, CancelReject, EventBuffer, Fill, MassCancelReport, NoticeEvent, Outcome, Report, ReportBody,
-    SecurityListPart, Stamp,
+    self, BalanceRow, CancelReject, EventBuffer, Fill, MassCancelReport, NoticeEvent, Outcome, Report,
+    ReportBody, SecurityListPart, Stamp,
 };
 use rialto_protocol::record::{check_crc, offset};
 use rialto_protocol::reference::{
@@ -34,7 +34,7 @@ fn notice() -> Notice {
         ref_type: *b"AF",
         reason: 5,
         ref_seq: 12,
-        ref_tag: 54,
+        ref_tag: Some(-54),
         text: "54=9 is not a side".parse().unwrap(),
     }
 }
@@ -124,7 +124,7 @@ fn commands() -> Vec<Command> {
     all
 }
 
-fn order_commands() -> [Command; 9] {
+fn order_commands() -> [Command; 10] {
     [
         Command::NewOrder(order("a1")),
         Command::Cancel(CancelOrder {
@@ -160,16 +160,19 @@ fn order_commands() -> [Command; 9] {
         }),
         Command::MassCancel(MassCancelRequest {
             instrument: InstrumentId(3),
+            flags: order_flag::POSSIBLE_RESEND,
             cl_ord_id: "x".parse().unwrap(),
         }),
         Command::SecurityList(SecurityListRequest {
             instrument: InstrumentId::NONE,
             request: "s".parse().unwrap(),
         }),
+        Command::Balances(BalanceRequest { account: AccountId(3), request: "b".parse().unwrap() }),
         Command::RefusedOrder(refused()),
         Command::RefusedCancel(RefusedCancel {
             reason: Reason::UnknownInstrument,
             replace: true,
+            flags: order_flag::POSSIBLE_REPEAT,
             cl_ord_id: "c".parse().unwrap(),
             orig_cl_ord_id: "o".parse().unwrap(),
             words: "no instrument ACMX".parse().unwrap(),
@@ -182,6 +185,9 @@ fn refused() -> RefusedOrder {
         exec_type: ExecType::Rejected,
         reason: Reason::UnknownInstrument,
         side: Some(Side::Buy),
+        ord_type: b'3',
+        time_in_force: b'6',
+        flags: order_flag::POSSIBLE_RESEND,
         quantity: Some("1".parse().unwrap()),
         price: None,
         cl_ord_id: "a2".parse().unwrap(),
@@ -266,6 +272,17 @@ fn events<'a>() -> Vec<Event<'a>> {
         Event::LogOnRefused { gateway: GatewayId(1), connection: 2, text: "no".parse().unwrap() },
         Event::Repeat(SessionSeq(4)),
         Event::Gone,
+        Event::Challenged,
+        Event::Balance(BalanceRow {
+            account: AccountId(3),
+            rows: 2,
+            reason: Reason::None,
+            asset: "USD".parse().unwrap(),
+            unit: Decimal::new(1, 10),
+            total: Cash(1 << 80),
+            reserved: Cash(7),
+            request: b"b",
+        }),
         Event::Epoch(EpochOpened { epoch: Epoch(3), node: "n1".parse().unwrap(), loss: false }),
         Event::Market(InstrumentId(1), MarketState::Open),
         Event::Answer {

@@ -56,8 +56,7 @@ impl Exchange {
     /// The order that a request is for; else the request has been answered.
     pub(super) fn addressed(&mut self, request: &Request<'_>, out: &mut Emitter<'_>) -> Option<Slot> {
         let slot = self.find_order(request);
-        let repeat = request.flags & order_flag::POSSIBLE_REPEAT != 0;
-        match self.used(request.session, request.cl_ord_id, repeat, out) {
+        match self.used(request.session, request.cl_ord_id, request.flags, out) {
             Used::No => {}
             Used::Answered => return None,
             Used::Yes => {
@@ -84,7 +83,7 @@ impl Exchange {
     }
 
     fn check_request(&self, request: &Request<'_>, slot: Option<Slot>) -> Result<Slot, Reason> {
-        if request.cl_ord_id.is_empty() || request.flags & !order_flag::POSSIBLE_REPEAT != 0 {
+        if request.cl_ord_id.is_empty() || request.flags & !order_flag::REPEATS != 0 {
             return Err(Reason::BadValue);
         }
         let slot = slot.ok_or(Reason::UnknownOrder)?;

@@ -21,7 +21,7 @@ use crate::risk::{self, Size};
 pub(super) enum Used {
     /// It is new.
     No,
-    /// It was used, and the message marked as a possible repeat has been answered.
+    /// It was used, and nothing is left to do for a message that says so itself.
     Answered,
     /// It was used.
     Yes,
@@ -33,8 +33,7 @@ impl Exchange {
             return;
         }
         let (session, key) = (header.session, Key::of(&asked.cl_ord_id));
-        let repeat = asked.terms.has(order_flag::POSSIBLE_REPEAT);
-        match self.used(session, &asked.cl_ord_id, repeat, out) {
+        match self.used(session, &asked.cl_ord_id, asked.terms.flags, out) {
             Used::No => {}
             Used::Answered => return,
             Used::Yes => {
@@ -58,21 +57,19 @@ impl Exchange {
         }
     }
 
-    /// Whether a session used a name before; if it did and says that it may repeat itself, it is told which message
-    /// answered then.
-    pub(super) fn used(
-        &self,
-        session: SessionId,
-        name: &ClOrdId,
-        repeat: bool,
-        out: &mut Emitter<'_>,
-    ) -> Used {
+    /// Whether a session used a name before. If it did and says that it may repeat itself, that is the end of it: for a
+    /// possible duplicate it is told which message answered then, for a possible resend nothing, as the standard's test
+    /// case 19a has it.
+    pub(super) fn used(&self, session: SessionId, name: &ClOrdId, flags: u8, out: &mut Emitter<'_>) -> Used {
         let Some(answer) = self.first_answer(session, name) else { return Used::No };
-        if !repeat || !answer.is_some() {
-            return Used::Yes;
+        if flags & order_flag::POSSIBLE_REPEAT != 0 && answer.is_some() {
+            out.tell(session, &Event::Repeat(answer));
+            Used::Answered
+        } else if flags & order_flag::POSSIBLE_RESEND != 0 {
+            Used::Answered
+        } else {
+            Used::Yes
         }
-        out.tell(session, &Event::Repeat(answer));
-        Used::Answered
     }
 
     /// The message that first answered a name, if it was used.

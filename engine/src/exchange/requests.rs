@@ -1,23 +1,31 @@
 //! Requests that change no order, and those that the gateway has refused and the exchange only numbers.
 
-use rialto_protocol::command::{MassCancelRequest, MassStatusRequest, SecurityListRequest, StatusRequest};
+use rialto_protocol::command::{
+    BalanceRequest, MassCancelRequest, MassStatusRequest, RefusedCancel, RefusedOrder, SecurityListRequest,
+    StatusRequest, order_flag,
+};
 use rialto_protocol::event::{
-    CancelReject, Event, Report, ReportBody, SECURITIES_PER_MESSAGE, SecurityListPart,
+    BalanceRow, CancelReject, Event, Report, ReportBody, SECURITIES_PER_MESSAGE, SecurityListPart,
 };
 use rialto_protocol::{
-    ClOrdId, Command, ExecType, Header, InstrumentId, OrderId, OrderKind, OrderStatus, Reason, SessionId,
-    SessionSeq,
+    AccountId, Cash, ClOrdId, Command, Decimal, ExecType, Header, InstrumentId, OrderId, OrderKind,
+    OrderStatus, Reason, SessionId, SessionSeq, Symbol,
 };
 
 use super::Exchange;
 use super::emit::Emitter;
+use super::enter::Used;
+use super::view::AccountRow;
 use crate::clordids::Key;
-use crate::directory::Covered;
+use crate::directory::{Covered, Session};
 use crate::work::{Selection, Task};
 
 /// Messages of one security list: more instruments than fit are left out, since a command tells at most 4,096 events.
 const MESSAGES_MAX: usize = 1 << 10;
 const _: () = assert!(MESSAGES_MAX * SECURITIES_PER_MESSAGE >= 1 << 16, "every instrument fits");
+
+/// Rows that answer one request for balances: a command tells at most 4,096 events.
+const BALANCES_MAX: usize = 4_000;
 
 impl Exchange {
     pub(super) fn request(&mut self, header: &Header, command: &Command, out: &mut Emitter<'_>) {
@@ -30,32 +38,9 @@ impl Exchange {
             Command::MassStatus(asked) => self.mass_status(session, asked, out),
             Command::MassCancel(asked) => self.mass_cancel(session, asked, out),
             Command::SecurityList(asked) => self.security_list(session, asked, out),
-            Command::RefusedOrder(order) => {
-                let exec = self.issued.exec();
-                let answer = out.message(&mut self.sessions, session, |previous| Event::RefusedOrder {
-                    previous,
-                    exec,
-                    order: *order,
-                });
-                if order.exec_type == ExecType::Rejected {
-                    self.note_refused(session, &order.cl_ord_id, answer);
-                }
-            }
-            Command::RefusedCancel(refused) => {
-                let answer = out.message(&mut self.sessions, session, |previous| {
-                    Event::CancelReject(CancelReject {
-                        previous,
-                        order: OrderId::NONE,
-                        status: OrderStatus::Rejected,
-                        reason: refused.reason,
-                        replace: refused.replace,
-                        cl_ord_id: refused.cl_ord_id.as_bytes(),
-                        orig_cl_ord_id: refused.orig_cl_ord_id.as_bytes(),
-                        words: refused.words.as_bytes(),
-                    })
-                });
-                self.note_refused(session, &refused.cl_ord_id, answer);
-            }
+            Command::Balances(asked) => self.balances(session, asked, out),
+            Command::RefusedOrder(order) => self.refused_order(session, order, out),
+            Command::RefusedCancel(refused) => self.refused_cancel(session, refused, out),
             Command::Epoch(_)
             | Command::Version(_)
             | Command::Tick
@@ -72,6 +57,51 @@ impl Exchange {
             | Command::Cancel(_)
             | Command::Replace(_) => unreachable!("{command:?} is no request"),
         }
+    }
+
+    fn refused_order(&mut self, session: SessionId, order: &RefusedOrder, out: &mut Emitter<'_>) {
+        if self.says_it_repeats(session, &order.cl_ord_id, order.flags, out) {
+            return;
+        }
+        let exec = self.issued.exec();
+        let answer = out.message(&mut self.sessions, session, |previous| Event::RefusedOrder {
+            previous,
+            exec,
+            order: *order,
+        });
+        if order.exec_type == ExecType::Rejected {
+            self.note_refused(session, &order.cl_ord_id, answer);
+        }
+    }
+
+    fn refused_cancel(&mut self, session: SessionId, refused: &RefusedCancel, out: &mut Emitter<'_>) {
+        if self.says_it_repeats(session, &refused.cl_ord_id, refused.flags, out) {
+            return;
+        }
+        let answer = out.message(&mut self.sessions, session, |previous| {
+            Event::CancelReject(CancelReject {
+                previous,
+                order: OrderId::NONE,
+                status: OrderStatus::Rejected,
+                reason: refused.reason,
+                replace: refused.replace,
+                cl_ord_id: refused.cl_ord_id.as_bytes(),
+                orig_cl_ord_id: refused.orig_cl_ord_id.as_bytes(),
+                words: refused.words.as_bytes(),
+            })
+        });
+        self.note_refused(session, &refused.cl_ord_id, answer);
+    }
+
+    /// Whether a message that no terms could be made of repeats one that was answered, and says so itself.
+    fn says_it_repeats(
+        &mut self,
+        session: SessionId,
+        name: &ClOrdId,
+        flags: u8,
+        out: &mut Emitter<'_>,
+    ) -> bool {
+        flags & order_flag::REPEATS != 0 && matches!(self.used(session, name, flags, out), Used::Answered)
     }
 
     /// Remembers the name of something that the gateway refused, unless it was used before.
@@ -120,10 +150,11 @@ impl Exchange {
         self.start(Task::Count { session, request: asked.request }, selection, out);
     }
 
-    /// A name that was used before makes it a repeat, marked or not: what was answered then is sent again.
+    /// A name that was used before makes it a repeat, marked or not: what was answered then is sent again, but for a
+    /// possible resend.
     fn mass_cancel(&mut self, session: SessionId, asked: &MassCancelRequest, out: &mut Emitter<'_>) {
         if let Some(answer) = self.first_answer(session, &asked.cl_ord_id) {
-            if answer.is_some() {
+            if answer.is_some() && asked.flags & order_flag::POSSIBLE_RESEND == 0 {
                 out.tell(session, &Event::Repeat(answer));
             }
             return;
@@ -160,5 +191,56 @@ impl Exchange {
                 })
             });
         }
+    }
+
+    /// What accounts have, as of this command. The answers have no number, see [`BalanceRow`].
+    fn balances(&mut self, session: SessionId, asked: &BalanceRequest, out: &mut Emitter<'_>) {
+        let blank = BalanceRow {
+            account: asked.account,
+            rows: 0,
+            reason: Reason::None,
+            asset: Symbol::EMPTY,
+            unit: Decimal::default(),
+            total: Cash(0),
+            reserved: Cash(0),
+            request: asked.request.as_bytes(),
+        };
+        let rows = match self.balance_rows(session, asked.account) {
+            Ok(rows) => rows,
+            Err(reason) => return out.tell(session, &Event::Balance(BalanceRow { reason, ..blank })),
+        };
+        if rows.is_empty() {
+            out.tell(session, &Event::Balance(blank));
+        }
+        let count = u32::try_from(rows.len()).expect("at most BALANCES_MAX");
+        for AccountRow { account, asset, balance } in rows {
+            out.tell(
+                session,
+                &Event::Balance(BalanceRow {
+                    account,
+                    rows: count,
+                    asset: self.directory.asset_name(asset).unwrap_or(Symbol::EMPTY),
+                    unit: self.directory.asset_unit(asset).unwrap_or_default(),
+                    total: balance.total,
+                    reserved: balance.reserved,
+                    ..blank
+                }),
+            );
+        }
+    }
+
+    fn balance_rows(&self, session: SessionId, asked: AccountId) -> Result<Vec<AccountRow>, Reason> {
+        let named = [asked];
+        let accounts = if asked.is_some() {
+            self.directory.account_for(session, asked)?;
+            &named[..]
+        } else {
+            self.directory.session(session).map_or(&[][..], Session::accounts)
+        };
+        let rows = accounts.iter().flat_map(|&account| {
+            self.accounts.of(account).map(move |(asset, balance)| AccountRow { account, asset, balance })
+        });
+        let rows: Vec<AccountRow> = rows.take(BALANCES_MAX + 1).collect();
+        if rows.len() > BALANCES_MAX { Err(Reason::TooManyRows) } else { Ok(rows) }
     }
 }

@@ -28,8 +28,8 @@ impl Exchange {
             }
             Command::Note(note) => self.note(header, note, out),
             Command::Challenge => {
-                if let Some(notice) = self.sessions.challenge(header.session) {
-                    self.notify(header.session, notice, out);
+                if self.sessions.get(header.session).is_some_and(|session| session.link().is_some()) {
+                    out.tell(header.session, &Event::Challenged);
                 }
             }
             Command::GatewayLost(gateway) => self.gateway_lost(*gateway, out),
@@ -47,6 +47,7 @@ impl Exchange {
             | Command::MassStatus(_)
             | Command::MassCancel(_)
             | Command::SecurityList(_)
+            | Command::Balances(_)
             | Command::RefusedOrder(_)
             | Command::RefusedCancel(_) => unreachable!("{command:?} is not of the session layer"),
         }
@@ -135,7 +136,7 @@ impl Exchange {
             ref_type: [0; 2],
             reason: OTHER,
             ref_seq: header.session_seq.0,
-            ref_tag: 0,
+            ref_tag: None,
             text: Note::clipped(Reason::Internal.words()),
         };
         let event = NoticeEvent {

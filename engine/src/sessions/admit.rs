@@ -25,7 +25,7 @@ impl Sessions {
     #[inline]
     pub fn admit(&self, header: &Header, gateway: GatewayId) -> Admit {
         match header.kind {
-            kind::NOTE | kind::NEW_ORDER..=kind::REFUSED_CANCEL => self.admit_numbered(header, gateway),
+            kind::NOTE | kind::NEW_ORDER..=kind::LAST => self.admit_numbered(header, gateway),
             kind::LOG_ON | kind::CHALLENGE => Admit::Yes,
             kind::LOG_OFF if self.held_by(header, gateway) => Admit::Yes,
             kind::LOG_OFF => Admit::Drop,

@@ -90,7 +90,7 @@ impl Desk {
         let number = self.send(session);
         let notice = &event.notice;
         let what = match notice.kind {
-            NoticeKind::ResendRequest => format!(" from {} to {}", notice.ref_seq, notice.ref_tag),
+            NoticeKind::ResendRequest => format!(" from {}", notice.ref_seq),
             NoticeKind::LogOn => format!(" next {}", event.next_inbound),
             NoticeKind::Heartbeat
             | NoticeKind::TestRequest
@@ -98,11 +98,7 @@ impl Desk {
             | NoticeKind::Logout
             | NoticeKind::BusinessReject => format!(": {}", notice.text),
         };
-        let flags = [
-            (notice_flag::RESET, " (reset)"),
-            (notice_flag::CHALLENGE, " (challenge)"),
-            (notice_flag::CLOSE, " (close)"),
-        ];
+        let flags = [(notice_flag::RESET, " (reset)"), (notice_flag::CLOSE, " (close)")];
         let flags: String =
             flags.iter().filter(|(flag, _)| event.flags & flag != 0).map(|(_, name)| *name).collect();
         format!("{:?} {number}{what}{flags}", notice.kind)
@@ -140,10 +136,6 @@ impl Desk {
             "drained" => gone(self.sessions.log_off(&self.directory, &header, gateway, LogOffCause::Drained)),
             "lost" => format!("{:?}", self.sessions.gateway_lost(&self.directory, gateway, self.now)),
             "reset" => gone(self.sessions.reset(&self.directory, SessionId(session), self.now)),
-            "challenge" => match self.sessions.challenge(SessionId(session)) {
-                Some(event) => self.told(session, &event),
-                None => String::new(),
-            },
             "consume" => self.note(&header, Inbound::Consumed, false, None),
             "reject" => self.note(&header, Inbound::Consumed, false, Some(NoticeKind::Reject)),
             "logout" => self.note(&header, Inbound::Consumed, true, Some(NoticeKind::Logout)),
@@ -264,7 +256,7 @@ fn a_log_on_with_a_low_number_is_told_so_in_a_numbered_logout_and_not_let_in() {
 #[test]
 fn a_log_on_with_a_high_number_is_answered_first_and_then_asked_for_what_is_missing() {
     let mut desk = Desk::new();
-    desk.check("log-on 5", "LogOn 1 next 1, ResendRequest 2 from 1 to 0");
+    desk.check("log-on 5", "LogOn 1 next 1, ResendRequest 2 from 1");
     assert!(desk.is_live(1));
     assert_eq!(desk.numbers(1), (1, 3));
 }
@@ -328,17 +320,6 @@ fn unknown_and_market_data_sessions_are_refused_without_a_number() {
     desk.check("log-on 1 s=0", "refused: no such session");
     desk.check("log-on 1 s=3", "refused: a market-data session has no numbers of the exchange's");
     assert_eq!(desk.numbers(3), (1, 1));
-}
-
-#[test]
-fn the_holder_is_challenged_by_a_numbered_test_request() {
-    let mut desk = Desk::live();
-    desk.check("challenge 0", "TestRequest 2: another log-on (challenge)");
-    assert!(desk.is_live(1));
-    desk.check("log-off 0", "gone");
-    desk.check("challenge 0", "");
-    desk.check("challenge 0 s=9", "");
-    assert_eq!(desk.numbers(1), (2, 3));
 }
 
 #[test]
@@ -555,7 +536,7 @@ fn a_number_is_used_up_once_and_in_order() {
 #[test]
 fn a_session_s_record_is_taken_only_from_its_gateway_and_only_in_order() {
     let desk = Desk::live();
-    for kind in [kind::NOTE, kind::NEW_ORDER, kind::CANCEL, kind::REPLACE, kind::REFUSED_CANCEL] {
+    for kind in [kind::NOTE, kind::NEW_ORDER, kind::CANCEL, kind::REPLACE, kind::LAST] {
         assert_eq!(desk.admit(kind, 1, 2, 1), Admit::Yes);
         assert_eq!(desk.admit(kind, 1, 0, 1), Admit::Yes, "unnumbered: the gateway speaks by itself");
         assert_eq!(desk.admit(kind, 1, 1, 1), Admit::Drop, "a number that was used before");
@@ -585,7 +566,7 @@ fn what_only_the_node_may_say_is_taken_from_no_gateway() {
         assert_eq!(desk.admit(kind, 1, 2, 0), Admit::Yes);
         assert_eq!(desk.admit(kind, 1, 2, 1), Admit::Drop);
     }
-    for kind in [0, 8, 15, 40, 47, 52, 63, 73, 255] {
+    for kind in [0, 8, 15, 40, 47, 52, 63, kind::LAST + 1, 255] {
         assert_eq!(desk.admit(kind, 1, 2, 0), Admit::Drop, "no command has kind {kind}");
         assert_eq!(desk.admit(kind, 1, 2, 1), Admit::Drop);
     }

@@ -1,12 +1,58 @@
 //! Cash, holdings, fees.
 
-use crate::table::check;
+use rialto_protocol::reference::{Grant, Operation};
+use rialto_protocol::{Decimal, Name};
+
+use crate::table::{World, check};
 
 #[test]
 fn buy_reserves_cash_and_a_sell_holdings() {
     let world = check("buy a 5 @ 100 -> new a\n sell b 7 @ 200 -> new b");
     assert_eq!(world.has("A1", "USD"), (1_000_000, 500));
     assert_eq!(world.has("A1", "ACME"), (1_000, 7));
+}
+
+#[test]
+fn member_is_told_what_his_accounts_have_under_no_number() {
+    let mut world = check(
+        "buy a 5 @ 100 -> new a
+         sell b 7 @ 200 in LAST -> new b
+         balance A1 -> A1 USD 1000000 of 500; A1 ACME 1000 of 0; A1 FEE 1000 of 0; A1 MID 1000 of 0; A1 LAST 1000 of 7
+         balance B1 -> no balance: the session may not act for this account
+         balance zz -> no balance: no such account
+         withdraw w1 A2 ACME 1000 -> done
+         withdraw w2 A2 FEE 1000 -> done
+         withdraw w3 A2 MID 1000 -> done
+         withdraw w4 A2 LAST 1000 -> done
+         balance A2 -> A2 USD 1000000 of 0
+         balance -> A1 USD 1000000 of 500; A1 ACME 1000 of 0; A1 FEE 1000 of 0; A1 MID 1000 of 0; A1 LAST 1000 of 7; A2 USD 1000000 of 0
+         withdraw w5 A2 USD 1000000 -> done
+         balance A2 -> no balance:",
+    );
+    let numbers = |world: &World| {
+        let state = world.stage.exchange.sessions().get(world.sessions[0]).unwrap();
+        (state.next_inbound().0, state.next_outbound().0)
+    };
+    let (inbound, outbound) = numbers(&world);
+    world.check("balance A2 -> no balance:");
+    assert_eq!(numbers(&world), (inbound + 1, outbound));
+}
+
+#[test]
+fn more_balances_than_one_command_may_tell_are_refused_in_words() {
+    let mut world = check("");
+    for number in 0..4_000 {
+        let account = format!("M{number}");
+        world.stage.account(&account, "A").unwrap();
+        world.stage.deposit(&account, "USD", Decimal::new(1, 0)).unwrap();
+        let grant = Grant { session: Name::clipped("A"), account: Name::clipped(&account) };
+        world.stage.operate(Operation::Grant(grant)).unwrap();
+    }
+    world.told_unchecked();
+    world.check(
+        "balance -> no balance: too much for one answer: name an account
+         balance M7 -> M7 USD 1 of 0",
+    );
 }
 
 #[test]

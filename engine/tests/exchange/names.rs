@@ -49,6 +49,41 @@ fn marked_repeat_is_answered_by_its_first_answer_and_has_no_effect() {
 }
 
 #[test]
+fn marked_resend_of_a_used_name_is_passed_over_and_of_a_new_one_taken() {
+    let world = check(
+        "buy a 5 @ 100 seen -> new a
+         buy a 5 @ 100 seen -> 
+         cancel c a seen -> cancelled c was a
+         cancel c a seen -> 
+         buy a 5 @ 100 seen -> 
+         buy x 5 @ 0 -> rejected x: price is not a positive multiple of the tick
+         buy x 5 @ 100 seen -> 
+         buy y 5 @ 100 -> new y
+         replace z y 4 @ 100 seen -> replaced z was y 4 @ 100 left 4 kept
+         replace z y 3 @ 100 seen -> 
+         mass-cancel q seen -> cancelled z: cancelled by mass cancel; mass-cancelled q 1
+         mass-cancel q seen -> 
+         buy y 5 @ 100 seen again -> repeat 5",
+    );
+    assert_eq!(world.book("ACME"), Vec::<String>::new());
+}
+
+#[test]
+fn marked_repeat_of_what_no_terms_could_be_made_of_is_not_refused_again() {
+    check(
+        "misspelt a -> refused a: no instrument ACMX
+         misspelt a -> refused a: no instrument ACMX
+         misspelt a again -> repeat 2
+         misspelt a seen -> 
+         buy a 5 @ 100 -> rejected a: ClOrdID was used before
+         miscancel c a -> denied c: no such instrument
+         miscancel c a again -> repeat 5
+         miscancel c a seen -> 
+         misspelt b seen -> refused b: no instrument ACMX",
+    );
+}
+
+#[test]
 fn long_names_are_told_apart() {
     check(
         "buy abcdefghijklmnop 5 @ 100 -> new abcdefghijklmnop

@@ -93,3 +93,13 @@ fn second_log_on_is_refused_without_a_number() {
 fn security_list_names_every_instrument() {
     check("securities -> 4 of 4 securities");
 }
+
+#[test]
+fn second_log_on_is_made_known_to_whoever_holds_the_session() {
+    check(
+        "challenge -> challenged
+         logoff -> gone
+         challenge -> 
+         B:challenge -> B:challenged",
+    );
+}

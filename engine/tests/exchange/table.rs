@@ -10,16 +10,17 @@ use std::str::SplitWhitespace;
 
 use rialto_engine::stage::{Stage, plain_instrument};
 use rialto_protocol::command::{
-    CancelOrder, EpochOpened, LogOffCause, LogOn, MassCancelRequest, MassStatusRequest, NewOrder, OrderTerms,
-    ReplaceOrder, SecurityListRequest, StatusRequest, order_flag,
+    BalanceRequest, CancelOrder, EpochOpened, LogOffCause, LogOn, MassCancelRequest, MassStatusRequest,
+    NewOrder, OrderTerms, RefusedCancel, RefusedOrder, ReplaceOrder, SecurityListRequest, StatusRequest,
+    order_flag,
 };
 use rialto_protocol::event::{self, Event, Outcome, Report, report_flag};
 use rialto_protocol::reference::{InstrumentDef, Limits, Operation, Scope, ScopeKind, Transfer};
 use rialto_protocol::terms::{Liquidity, MarketState, ReplaceRule, SelfTrade};
 use rialto_protocol::{
     AccountId, AssetId, ClOrdId, Command, Decimal, Epoch, ExecType, GatewayId, Header, InstrumentId, Name,
-    Note, OrderId, OrderKind, OrderStatus, Price, Quantity, SessionId, SessionSeq, Side, Symbol, TimeInForce,
-    Timestamp, TradeId,
+    Note, OrderId, OrderKind, OrderStatus, Price, Quantity, Reason, SessionId, SessionSeq, Side, Symbol,
+    TimeInForce, Timestamp, TradeId,
 };
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -118,6 +119,10 @@ impl World {
         found.map_or(InstrumentId(99), InstrumentId)
     }
 
+    fn account(&self, name: &str) -> AccountId {
+        AccountId(self.stage.exchange.directory().accounts().find(name.as_bytes()).unwrap_or(99))
+    }
+
     fn symbol(&self, instrument: InstrumentId) -> String {
         let known = self.stage.exchange.directory().instrument(instrument);
         known.map_or(String::from("all"), |known| known.symbol.to_string())
@@ -164,6 +169,7 @@ impl World {
                 let off = Command::LogOff(GatewayId(1), LogOffCause::Disconnected);
                 self.stage.apply(session, SessionSeq::NONE, &off);
             }
+            "challenge" => self.stage.apply(session, SessionSeq::NONE, &Command::Challenge),
             "lost" => self.own(&Command::GatewayLost(GatewayId(1))),
             "refuse" => {
                 let number = self.stage.exchange.sessions().get(session).unwrap().next_inbound();
@@ -215,6 +221,12 @@ impl World {
                     orig_cl_ord_id: name(Some(orig)),
                 })
             }
+            _ => self.request(session, verb, words),
+        }
+    }
+
+    fn request(&self, session: SessionId, verb: &str, mut words: SplitWhitespace<'_>) -> Command {
+        match verb {
             "status" => {
                 let of = words.next().unwrap();
                 let options = self.options(session, of, words);
@@ -232,7 +244,36 @@ impl World {
             }),
             "mass-cancel" => Command::MassCancel(MassCancelRequest {
                 cl_ord_id: name(words.next()),
-                instrument: words.next().map_or(InstrumentId::NONE, |symbol| self.instrument(symbol)),
+                flags: if words.clone().next() == Some("seen") { order_flag::POSSIBLE_RESEND } else { 0 },
+                instrument: words
+                    .find(|word| *word != "seen")
+                    .map_or(InstrumentId::NONE, |symbol| self.instrument(symbol)),
+            }),
+            "balance" => Command::Balances(BalanceRequest {
+                account: words.next().map_or(AccountId::NONE, |name| self.account(name)),
+                request: Note::clipped("ask"),
+            }),
+            "misspelt" => Command::RefusedOrder(RefusedOrder {
+                exec_type: ExecType::Rejected,
+                reason: Reason::UnknownInstrument,
+                side: Some(Side::Buy),
+                ord_type: b'2',
+                time_in_force: 0,
+                cl_ord_id: name(words.next()),
+                flags: self.options(session, "", words).flags,
+                quantity: None,
+                price: None,
+                symbol: Name::clipped("ACMX"),
+                account: Name::EMPTY,
+                words: Note::clipped("no instrument ACMX"),
+            }),
+            "miscancel" => Command::RefusedCancel(RefusedCancel {
+                reason: Reason::UnknownInstrument,
+                replace: false,
+                cl_ord_id: name(words.next()),
+                orig_cl_ord_id: name(words.next()),
+                flags: self.options(session, "", words).flags,
+                words: Note::clipped("no instrument ACMX"),
             }),
             "securities" => Command::SecurityList(SecurityListRequest {
                 instrument: InstrumentId::NONE,
@@ -288,13 +329,12 @@ impl World {
                 "gtc" => options.time_in_force = TimeInForce::GoodTillCancel,
                 "post" => options.flags |= order_flag::POST_ONLY,
                 "again" => options.flags |= order_flag::POSSIBLE_REPEAT,
+                "seen" => options.flags |= order_flag::POSSIBLE_RESEND,
                 "in" => options.instrument = self.instrument(words.next().unwrap()),
                 "as" => options.side = if words.next() == Some("buy") { Side::Buy } else { Side::Sell },
                 "order" => options.order = OrderId(number(words.next()).unsigned_abs()),
                 "for" => {
-                    let account = words.next().unwrap();
-                    let found = self.stage.exchange.directory().accounts().find(account.as_bytes());
-                    options.account = AccountId(found.unwrap_or(99));
+                    options.account = self.account(words.next().unwrap());
                 }
                 other => panic!("no option {other:?}"),
             }
@@ -414,6 +454,14 @@ impl World {
             Event::LogOnRefused { text, .. } => format!("no logon: {text}"),
             Event::Repeat(number) => format!("repeat {number}"),
             Event::Gone => String::from("gone"),
+            Event::Challenged => String::from("challenged"),
+            Event::Balance(row) if row.rows == 0 => {
+                format!("no balance: {}", row.reason.words()).trim_end().to_string()
+            }
+            Event::Balance(row) => {
+                let account = self.stage.exchange.directory().account(row.account).unwrap().name;
+                format!("{account} {} {} of {}", row.asset, row.total.0, row.reserved.0)
+            }
             Event::Epoch(opened) => format!("epoch {}", opened.epoch),
             Event::Reference { operation, .. } => format!("defined {}", operation.kind()),
             Event::Market(instrument, state) => format!("{} {state:?}", self.symbol(*instrument)),

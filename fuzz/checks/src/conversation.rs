@@ -304,6 +304,8 @@ impl Conversations {
             | Event::DayEnded
             | Event::Policy(_) => None,
             Event::Gone
+            | Event::Challenged
+            | Event::Balance(_)
             | Event::Repeat(_)
             | Event::Report(_)
             | Event::RefusedOrder { .. }
@@ -332,6 +334,8 @@ impl Conversations {
                 session.refused(text.as_str(), ctx);
             } else if let Event::Repeat(number) = event {
                 session.repeat(*number);
+            } else if *event == Event::Challenged {
+                session.challenged(ctx);
             } else if *event == Event::Gone {
                 session.gone(ctx);
             } else {

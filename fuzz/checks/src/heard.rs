@@ -139,7 +139,9 @@ fn take_line(left: &mut &[u8]) -> Option<Told> {
         .map(|field| field.split_once('=').unwrap_or_else(|| panic!("no field: {field:?} in {line}")))
         .map(|(tag, value)| (tag.to_owned(), value.to_owned()))
         .collect();
-    Some(told(&fields))
+    // What was looked at, a book or a balance, is told beside the session's numbers.
+    let looked = ["W", "Y", "AP", "AO"].contains(&value(&fields, "35").unwrap_or_default());
+    (!looked || value(&fields, "34").is_some()).then(|| told(&fields))
 }
 
 fn value<'f>(fields: &'f [(String, String)], tag: &str) -> Option<&'f str> {

@@ -132,13 +132,24 @@ const fn with_counts(mut set: TagSet, groups: &[&Group]) -> TagSet {
     set
 }
 
+/// Who sends a type of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The exchange alone.
+    Exchange,
+    /// Clients.
+    Client,
+    /// Clients in line mode alone: in FIX the exchange does not serve it.
+    LineClient,
+}
+
 /// A message type.
 #[derive(Debug)]
 pub struct MessageRule {
     /// MsgType (35).
     pub msg_type: &'static str,
-    /// Whether the exchange takes it from a client.
-    pub inbound: bool,
+    /// Whose it is.
+    pub speaker: Speaker,
     /// The fields of its body, outside of groups.
     pub(crate) fields: TagSet,
     pub(crate) required: TagSet,
@@ -148,13 +159,13 @@ pub struct MessageRule {
 impl MessageRule {
     pub(crate) const fn new(
         msg_type: &'static str,
-        inbound: bool,
+        speaker: Speaker,
         required: &[u16],
         lists: &[&[u16]],
         groups: &'static [&'static Group],
     ) -> MessageRule {
         let fields = with_counts(TagSet::of(lists).union(&TagSet::of(&[required])), groups);
-        MessageRule { msg_type, inbound, fields, required: TagSet::of(&[required]), groups }
+        MessageRule { msg_type, speaker, fields, required: TagSet::of(&[required]), groups }
     }
 
     /// The repeating group counted by this field.

@@ -5,7 +5,8 @@
 //! mode fields may stand in any order, and header, TransactTime and a log-on's settings may be missing.
 
 use super::dictionary::{
-    self, Group, HEADER_REQUIRED, HOPS, Kind, MessageRule, Place, TagSet, USER_DEFINED, Values, find_group,
+    self, Group, HEADER_REQUIRED, HOPS, Kind, MessageRule, Place, Speaker, TagSet, USER_DEFINED, Values,
+    find_group,
 };
 use super::tag;
 use crate::message::{Message, unsigned};
@@ -119,7 +120,10 @@ pub enum UserDefined {
 pub fn inbound(message: &Message<'_>, checks: Checks) -> Result<&'static MessageRule, Fault> {
     let rule = known(message)?;
     match rule {
-        Some(rule) if rule.inbound => {
+        Some(rule)
+            if rule.speaker == Speaker::Client
+                || (rule.speaker == Speaker::LineClient && checks.wire == Wire::Line) =>
+        {
             Check { message, checks, rule, entries_max: GROUP_ENTRIES_MAX }.run()?;
             Ok(rule)
         }

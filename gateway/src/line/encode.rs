@@ -5,12 +5,15 @@ use crate::fix::encode::Header;
 use crate::fix::tag;
 use crate::write::FieldWriter;
 
-/// Appends one message as a line. CompIDs and times of the header are left out; a message sent again says 43=Y.
+/// Appends one message as a line. CompIDs and times of the header are left out; a message sent again says 43=Y. Number
+/// 0 is none: what is told beside the session's numbers and never again.
 #[inline]
 pub fn message(out: &mut Vec<u8>, header: &Header<'_>, body: impl FnOnce(&mut FieldWriter<'_>)) {
     let mut fields = FieldWriter::new(out, SEPARATOR);
     fields.bytes(tag::MSG_TYPE, header.msg_type);
-    fields.unsigned(tag::MSG_SEQ_NUM, u64::from(header.number));
+    if header.number != 0 {
+        fields.unsigned(tag::MSG_SEQ_NUM, u64::from(header.number));
+    }
     if header.first_sent_ns.is_some() {
         fields.char(tag::POSS_DUP_FLAG, b'Y');
     }
@@ -44,7 +47,8 @@ mod tests {
         let mut out = Vec::new();
         message(&mut out, &header, |fields| fields.text(tag::TEXT, b"n1 epoch 3"));
         message(&mut out, &Header { first_sent_ns: Some(0), ..header }, |_| ());
+        message(&mut out, &Header { msg_type: b"W", number: 0, ..header }, |_| ());
         notice(&mut out, "no lease");
-        assert_eq!(out, b"35=A|34=7|58=n1 epoch 3\n35=A|34=7|43=Y\n! no lease\n");
+        assert_eq!(out, b"35=A|34=7|58=n1 epoch 3\n35=A|34=7|43=Y\n35=W\n! no lease\n");
     }
 }

@@ -239,7 +239,7 @@ fn a_level_that_leaves_the_asked_depth_is_deleted_and_one_that_comes_in_is_new()
 
 #[test]
 fn messages_say_at_which_command_they_are_true_where_the_venue_allows_the_tag() {
-    let mut market = Market::new(Settings { user_defined_tags: true });
+    let mut market = Market::new(Settings { user_defined_tags: true, ..Settings::default() });
     market.command(&[report(buy(1, 100, 1), ExecType::New)]);
     market.ask(SUBSCRIBE);
     assert_eq!(market.sent(), ["35=W|262=r|5001=1|55=ACME|268=1|269=0|270=1|271=10|346=1|290=1"]);

@@ -43,7 +43,7 @@ impl Session {
             return self.turn_away("market data start at MsgSeqNum 1 with each log-on");
         }
         let user_defined_tags = ctx.settings.user_defined_tags;
-        let feed = Feed::new(market_data::Settings { user_defined_tags });
+        let feed = Feed::new(market_data::Settings { user_defined_tags, looks_only: false });
         self.market = Some(Box::new(Market { feed, sent: 0 }));
         self.state = State::Live;
         (self.expected, self.gap_to) = (2, 0);
@@ -107,11 +107,24 @@ impl Session {
         }
     }
 
+    /// Takes a look at a book, from a line client of a trading session: what it sees has no number and is not sent
+    /// again. The line uses up its number like any other.
+    pub(super) fn look(&mut self, message: &Message<'_>, place: (bool, u32), ctx: &mut Context<'_>) {
+        let user_defined_tags = ctx.settings.user_defined_tags;
+        let looks = self.looks.get_or_insert_with(|| {
+            Box::new(Feed::new(market_data::Settings { user_defined_tags, looks_only: true }))
+        });
+        match looks.request(ctx.view, message) {
+            Ok(()) => self.note(ctx, place, None),
+            Err(error @ TooSlow) => self.log_out(&error.to_string(), ctx),
+        }
+    }
+
     /// Whether there is market data to be said, and room for it.
     pub fn has_news(&self) -> bool {
-        self.is_live()
-            && self.out.len() < FEED_BACKLOG_BYTES
-            && self.market.as_ref().is_some_and(|market| market.feed.waits())
+        let waits = self.market.as_ref().is_some_and(|market| market.feed.waits())
+            || (self.resends.is_empty() && self.looks.as_ref().is_some_and(|looks| looks.waits()));
+        waits && self.is_live() && self.out.len() < FEED_BACKLOG_BYTES
     }
 
     /// Says it.
@@ -119,17 +132,31 @@ impl Session {
         if !self.has_news() {
             return;
         }
-        let Some(mut market) = self.market.take() else { return };
+        if let Some(mut market) = self.market.take() {
+            let Market { feed, sent } = &mut *market;
+            self.say_news(feed, Some(sent), ctx);
+            self.market = Some(market);
+        } else if let Some(mut looks) = self.looks.take() {
+            self.say_news(&mut looks, None, ctx);
+            self.looks = Some(looks);
+        }
+        self.timers.said(ctx.now);
+    }
+
+    /// Says what a feed has to say, under its own numbers or under none.
+    fn say_news(&mut self, feed: &mut Feed, mut sent: Option<&mut u32>, ctx: &Context<'_>) {
         let mut out = std::mem::take(&mut self.out);
         let identity = self.identity(ctx.settings);
-        let Market { feed, sent } = &mut *market;
         let flow = feed.pending(ctx.view, &mut |msg_type, body| {
-            *sent += 1;
+            let number = sent.as_deref_mut().map_or(0, |sent| {
+                *sent += 1;
+                *sent
+            });
             let header = encode::Header {
                 msg_type,
                 sender: identity.ours,
                 target: identity.theirs,
-                number: *sent,
+                number,
                 sending_time_ns: ctx.now.utc_ns,
                 first_sent_ns: None,
             };
@@ -142,7 +169,5 @@ impl Session {
         // Without room the rest is said when there is some.
         let (ControlFlow::Continue(()) | ControlFlow::Break(())) = flow;
         self.out = out;
-        self.market = Some(market);
-        self.timers.said(ctx.now);
     }
 }

@@ -23,7 +23,7 @@ const BUSINESS_UNSUPPORTED: u16 = 3;
 /// A notice that says no more than its kind and a text.
 pub(super) fn notice(kind: NoticeKind, text: &str) -> Notice {
     let text = Note::clipped(text);
-    Notice { kind, ref_type: [0; 2], reason: u16::MAX, ref_seq: 0, ref_tag: 0, text }
+    Notice { kind, ref_type: [0; 2], reason: u16::MAX, ref_seq: 0, ref_tag: None, text }
 }
 
 /// A notice about a message.
@@ -108,12 +108,18 @@ impl Session {
             // Whoever wants to leave is let go.
             self.log_out("", ctx);
         } else if !message.says_yes(tag::POSS_DUP_FLAG) {
-            self.too_low(number, ctx);
+            let asks = message.msg_type() == b"2";
+            if asks && validate::inbound(message, self.checks(ctx.settings)).is_ok() {
+                // What is to be sent again does not hang on the request's own number, and nothing else is done by it.
+                self.serve(message, ctx);
+            } else {
+                self.too_low(number, ctx);
+            }
         } else if message.get(tag::ORIG_SENDING_TIME).is_none() {
             let reason = Reason::RequiredTagMissing;
             let reject =
                 about(NoticeKind::Reject, message, (number, u16::from(reason.code())), reason.words());
-            let ref_tag = u32::from(tag::ORIG_SENDING_TIME);
+            let ref_tag = Some(i32::from(tag::ORIG_SENDING_TIME));
             self.note(ctx, (false, number), Some(Notice { ref_tag, ..reject }));
         }
     }
@@ -183,8 +189,7 @@ impl Session {
             let reason = Reason::ValueIncorrect;
             let reject =
                 about(NoticeKind::Reject, message, (number, u16::from(reason.code())), reason.words());
-            let ref_tag = u32::from(tag::NEW_SEQ_NO);
-            return self.note(ctx, (false, 0), Some(Notice { ref_tag, ..reject }));
+            return self.note(ctx, (false, 0), Some(reject));
         }
         if next > self.expected {
             if !self.is_feed() {
@@ -238,7 +243,6 @@ impl Session {
     ) {
         let answer = match fault {
             Fault::Reject { ref_tag, reason } => {
-                let ref_tag = ref_tag.and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0);
                 let code = u16::from(reason.code());
                 let reject = about(NoticeKind::Reject, message, (number, code), reason.words());
                 Notice { ref_tag, ..reject }
@@ -260,7 +264,7 @@ impl Session {
             Err(error) => {
                 let code = u16::from(Reason::ValueIncorrect.code());
                 let reject = about(NoticeKind::Reject, message, (number, code), &error.to_string());
-                Notice { ref_tag: u32::from(tag::TEST_REQ_ID), ..reject }
+                Notice { ref_tag: Some(i32::from(tag::TEST_REQ_ID)), ..reject }
             }
         };
         self.note(ctx, (true, number), Some(answer));
@@ -299,6 +303,9 @@ impl Session {
         if self.is_feed() {
             return self.ask_feed(message, ctx);
         }
+        if self.wire == Wire::Line && message.msg_type() == b"V" {
+            return self.look(message, (used, number), ctx);
+        }
         let answer = match translate::command(ctx.view, message) {
             Translated::Command(command) => {
                 ctx.commands.push(self.id, SessionSeq(number), &command);
@@ -308,7 +315,7 @@ impl Session {
                 return;
             }
             Translated::Reject { ref_tag, reason, text } => Notice {
-                ref_tag: u32::from(ref_tag),
+                ref_tag: Some(i32::from(ref_tag)),
                 ..about(NoticeKind::Reject, message, (number, reason), text.as_str())
             },
             Translated::Business { reason, text } => {

@@ -24,16 +24,11 @@ impl Session {
             (State::Asked, None) if mine => self.tell(header, event, ctx),
             (State::Opening | State::Waiting(_) | State::Asked | State::Ended, _) => return,
         }
-        if let Some(notice) = notice {
-            if notice.flags & notice_flag::CHALLENGE != 0 {
-                self.timers.challenged(ctx.now);
-            }
-            if notice.flags & notice_flag::CLOSE != 0 {
-                ctx.seats.free(self.id);
-                let close = if self.asked_to_leave { Close::ByPeer } else { Close::Flushed };
-                self.release_held();
-                self.end(close);
-            }
+        if notice.is_some_and(|notice| notice.flags & notice_flag::CLOSE != 0) {
+            ctx.seats.free(self.id);
+            let close = if self.asked_to_leave { Close::ByPeer } else { Close::Flushed };
+            self.release_held();
+            self.end(close);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Heartbeats and silences. Ours run from the last message sent, the member's from the last one received.
 
-use rialto_protocol::Note;
-use rialto_protocol::command::{Notice, NoticeKind};
+use rialto_protocol::command::NoticeKind;
 
 use super::inbound::notice;
 use super::{Close, Context, Now, Session, State};
@@ -9,6 +8,9 @@ use crate::limits::{LOG_ON_WITHIN_NS, SECOND_NS};
 
 /// How long the holder of a session has to answer when somebody else logs on.
 const CHALLENGE_NS: u64 = 2 * SECOND_NS;
+/// A holder that was heard within this time need not show that it is there. Who comes back from a machine that died
+/// finds its session held for so long, and gets it with a later try.
+const HEARD_LATELY_NS: u64 = 2 * SECOND_NS;
 /// How long the member has to close the connection when all is said. The standard's advice is up to ten seconds; nothing is
 /// lost by less, since everything is journaled.
 const GOOD_BYE_NS: u64 = 2 * SECOND_NS;
@@ -68,13 +70,24 @@ impl Timers {
         self.heartbeat_asked = false;
     }
 
-    /// Somebody else logs on.
-    pub(super) fn challenged(&mut self, now: Now) {
-        self.challenged_until_ns.get_or_insert(now.mono_ns + CHALLENGE_NS);
+    /// Somebody else logs on: whether the member has to be asked if it is still there.
+    fn challenged(&mut self, now: Now) -> bool {
+        let asks = self.challenged_until_ns.is_none() && now.mono_ns >= self.heard_ns + HEARD_LATELY_NS;
+        if asks {
+            self.challenged_until_ns = Some(now.mono_ns + CHALLENGE_NS);
+        }
+        asks
     }
 }
 
 impl Session {
+    /// Somebody else, who knows the password, logs on to this session.
+    pub fn challenged(&mut self, ctx: &mut Context<'_>) {
+        if self.is_live() && !self.leaving && !self.resetting && self.timers.challenged(ctx.now) {
+            self.note(ctx, (false, 0), Some(notice(NoticeKind::TestRequest, "another log-on")));
+        }
+    }
+
     /// Does what is due. Called at least every 100 ms or so.
     pub fn tick(&mut self, ctx: &mut Context<'_>) {
         let now_ns = ctx.now.mono_ns;
@@ -103,13 +116,13 @@ impl Session {
             return;
         }
         if timers.tested_ns.is_some_and(|since_ns| now_ns >= since_ns + interval_ns) {
-            return self.log_out("no answer to TestRequest", ctx);
+            // The standard has no Logout here: nobody is there to hear it, and it would use a number.
+            self.log_off(ctx);
+            return self.end(Close::Now);
         }
         if timers.tested_ns.is_none() && now_ns >= timers.heard_ns + interval_ns + interval_ns / 5 {
             timers.tested_ns = Some(now_ns);
-            let text = Note::clipped("are you there");
-            let request = Notice { text, ..notice(NoticeKind::TestRequest, "") };
-            return self.note(ctx, (false, 0), Some(request));
+            return self.note(ctx, (false, 0), Some(notice(NoticeKind::TestRequest, "TEST")));
         }
         if !timers.heartbeat_asked && now_ns >= timers.said_ns + interval_ns {
             timers.heartbeat_asked = true;

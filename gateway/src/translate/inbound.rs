@@ -8,8 +8,8 @@
 use std::fmt::Display;
 
 use rialto_protocol::command::{
-    CancelOrder, MassCancelRequest, MassStatusRequest, NewOrder, OrderTerms, RefusedCancel, RefusedOrder,
-    ReplaceOrder, SecurityListRequest, StatusRequest, order_flag,
+    BalanceRequest, CancelOrder, MassCancelRequest, MassStatusRequest, NewOrder, OrderTerms, RefusedCancel,
+    RefusedOrder, ReplaceOrder, SecurityListRequest, StatusRequest, order_flag,
 };
 use rialto_protocol::{
     AccountId, ClOrdId, Command, Decimal, ExecType, InstrumentId, Name, Note, OrderId, OrderKind, Price,
@@ -39,6 +39,7 @@ impl Refusal {
 const VALUE_IS_INCORRECT: u16 = 5;
 const TAG_MISSING: u16 = 1;
 const BUSINESS_OTHER: u16 = 0;
+const BUSINESS_UNKNOWN_ID: u16 = 1;
 const BUSINESS_UNKNOWN_SECURITY: u16 = 2;
 const BUSINESS_UNSUPPORTED: u16 = 3;
 
@@ -52,6 +53,7 @@ pub fn command(view: &View, message: &Message<'_>) -> Translated {
         b"AF" => mass_status(view, message),
         b"q" => mass_cancel(view, message),
         b"x" => security_list(view, message),
+        b"AN" => balances(view, message),
         other => Err(business(
             BUSINESS_UNSUPPORTED,
             format!("message type {} is not offered on a trading session", other.escape_ascii()),
@@ -195,9 +197,9 @@ fn units(message: &Message<'_>, tag: u16, what: &str, scale: Scale) -> Result<i6
     })
 }
 
-fn possible_repeat(message: &Message<'_>) -> u8 {
-    let marked = message.says_yes(tag::POSS_DUP_FLAG) || message.says_yes(tag::POSS_RESEND);
-    if marked { order_flag::POSSIBLE_REPEAT } else { 0 }
+fn repeats(message: &Message<'_>) -> u8 {
+    let bit = |tag, bit| if message.says_yes(tag) { bit } else { 0 };
+    bit(tag::POSS_DUP_FLAG, order_flag::POSSIBLE_REPEAT) | bit(tag::POSS_RESEND, order_flag::POSSIBLE_RESEND)
 }
 
 /// `OrderID` (37); one that is no number of ours names no order.
@@ -226,7 +228,7 @@ fn terms(view: &View, message: &Message<'_>) -> Result<OrderTerms, Refusal> {
     terms.kind = order_kind(message)?;
     terms.time_in_force = time_in_force(message)?;
     nothing_unsupported(message)?;
-    terms.flags = instructions(message)? | possible_repeat(message);
+    terms.flags = instructions(message)? | repeats(message);
     if terms.kind == OrderKind::Limit {
         terms.price = Price(units(message, tag::PRICE, "price", scale(instrument.def.tick))?);
     }
@@ -250,11 +252,18 @@ fn refused_order(
     refusal: &Refusal,
 ) -> Command {
     let decimal = |tag| Decimal::parse(message.get(tag)?).ok();
+    let letter = |tag| message.get(tag).and_then(|value| value.first()).copied().unwrap_or(0);
+    let by_funds = exec_type == ExecType::Rejected && message.get(tag::ORDER_QTY).is_none();
+    let funds = if by_funds { decimal(tag::CASH_ORDER_QTY) } else { None };
+    let marks = if exec_type == ExecType::Rejected { repeats(message) } else { 0 };
     Command::RefusedOrder(RefusedOrder {
         exec_type,
         reason: refusal.reason,
         side: side(message).ok(),
-        quantity: decimal(tag::ORDER_QTY),
+        ord_type: letter(tag::ORD_TYPE),
+        time_in_force: letter(tag::TIME_IN_FORCE),
+        flags: marks | if funds.is_some() { order_flag::BY_FUNDS } else { 0 },
+        quantity: funds.or_else(|| decimal(tag::ORDER_QTY)),
         price: decimal(tag::PRICE),
         cl_ord_id,
         symbol: echo(message, tag::SYMBOL),
@@ -270,14 +279,14 @@ fn cancel(view: &View, message: &Message<'_>) -> Result<Command, Translated> {
             order: order_id(message)?,
             instrument: instrument(view, message)?.id,
             side: side(message)?,
-            flags: possible_repeat(message),
+            flags: repeats(message),
             cl_ord_id,
             orig_cl_ord_id,
         })
     };
     Ok(match found() {
         Ok(cancel) => Command::Cancel(cancel),
-        Err(refusal) => refused_cancel(false, (cl_ord_id, orig_cl_ord_id), &refusal),
+        Err(refusal) => refused_cancel(message, (cl_ord_id, orig_cl_ord_id), &refusal),
     })
 }
 
@@ -300,24 +309,30 @@ fn replace(view: &View, message: &Message<'_>) -> Result<Command, Translated> {
             side: side(message)?,
             kind,
             time_in_force: time_in_force(message)?,
-            flags: possible_repeat(message),
+            flags: repeats(message),
             cl_ord_id,
             orig_cl_ord_id,
         })
     };
     Ok(match found() {
         Ok(replace) => Command::Replace(replace),
-        Err(refusal) => refused_cancel(true, (cl_ord_id, orig_cl_ord_id), &refusal),
+        Err(refusal) => refused_cancel(message, (cl_ord_id, orig_cl_ord_id), &refusal),
     })
 }
 
 fn refused_cancel(
-    replace: bool,
+    message: &Message<'_>,
     (cl_ord_id, orig_cl_ord_id): (ClOrdId, ClOrdId),
     refusal: &Refusal,
 ) -> Command {
-    let (reason, words) = (refusal.reason, refusal.words);
-    Command::RefusedCancel(RefusedCancel { reason, replace, cl_ord_id, orig_cl_ord_id, words })
+    Command::RefusedCancel(RefusedCancel {
+        reason: refusal.reason,
+        replace: message.msg_type() == b"G",
+        flags: repeats(message),
+        cl_ord_id,
+        orig_cl_ord_id,
+        words: refusal.words,
+    })
 }
 
 fn status(view: &View, message: &Message<'_>) -> Result<Command, Translated> {
@@ -372,7 +387,7 @@ fn mass_cancel(view: &View, message: &Message<'_>) -> Result<Command, Translated
             ));
         }
     };
-    Ok(Command::MassCancel(MassCancelRequest { instrument, cl_ord_id }))
+    Ok(Command::MassCancel(MassCancelRequest { instrument, flags: repeats(message), cl_ord_id }))
 }
 
 fn security_list(view: &View, message: &Message<'_>) -> Result<Command, Translated> {
@@ -389,4 +404,10 @@ fn security_list(view: &View, message: &Message<'_>) -> Result<Command, Translat
         }
     };
     Ok(Command::SecurityList(SecurityListRequest { instrument, request }))
+}
+
+fn balances(view: &View, message: &Message<'_>) -> Result<Command, Translated> {
+    let request = text(message, tag::POS_REQ_ID)?;
+    let account = account(view, message).map_err(|refusal| business(BUSINESS_UNKNOWN_ID, refusal.words))?;
+    Ok(Command::Balances(BalanceRequest { account, request }))
 }

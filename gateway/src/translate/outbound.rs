@@ -1,8 +1,9 @@
 //! From events to messages.
 
-use rialto_protocol::command::{Notice, NoticeKind, RefusedOrder};
+use rialto_protocol::command::{Notice, NoticeKind, RefusedOrder, order_flag};
 use rialto_protocol::event::{
-    CancelReject, Event, MassCancelReport, NoticeEvent, Report, SecurityListPart, notice_flag, report_flag,
+    BalanceRow, CancelReject, Event, MassCancelReport, NoticeEvent, Report, SecurityListPart, notice_flag,
+    report_flag,
 };
 use rialto_protocol::terms::{ExecType, Liquidity, OrderStatus};
 use rialto_protocol::{Cash, Header, InstrumentId, OrderId, Reason};
@@ -46,6 +47,8 @@ pub fn is_application(event: &Event<'_>) -> bool {
         Event::LogOnRefused { .. }
         | Event::Repeat(_)
         | Event::Gone
+        | Event::Challenged
+        | Event::Balance(_)
         | Event::Epoch(_)
         | Event::Reference { .. }
         | Event::Market(..)
@@ -56,7 +59,7 @@ pub fn is_application(event: &Event<'_>) -> bool {
     }
 }
 
-/// Appends the message of one numbered event; nothing for an event that has none.
+/// Appends the message of one event to a session; nothing for an event that has none.
 pub fn outbound(
     out: &mut Vec<u8>,
     (view, identity): (&View, &Identity<'_>),
@@ -92,9 +95,16 @@ pub fn outbound(
         Event::Notice(event) => {
             put(out, &[event.notice.kind as u8], &|fields| notice(fields, event, identity.wire));
         }
+        // FIX has no message without a number; there nobody can have asked.
+        Event::Balance(row) if identity.wire == Wire::Line => {
+            let found = row.rows > 0;
+            put(out, if found { b"AP" } else { b"AO" }, &|fields| balance(fields, view, row));
+        }
         Event::LogOnRefused { .. }
         | Event::Repeat(_)
         | Event::Gone
+        | Event::Challenged
+        | Event::Balance(_)
         | Event::Epoch(_)
         | Event::Reference { .. }
         | Event::Market(..)
@@ -232,11 +242,22 @@ fn refused_order(fields: &mut FieldWriter<'_>, exec: u64, order: &RefusedOrder, 
     fields.text(tag::SYMBOL, order.symbol.as_bytes());
     // Required by the standard; where the member wrote no side, undisclosed (7) says so.
     fields.char(tag::SIDE, order.side.map_or(b'7', |side| side as u8));
-    if let Some(quantity) = order.quantity {
-        fields.bytes(tag::ORDER_QTY, quantity.to_string().as_bytes());
+    let by_funds = order.flags & order_flag::BY_FUNDS != 0;
+    let quantity = order.quantity.unwrap_or_default().to_string();
+    fields.bytes(tag::ORDER_QTY, if by_funds { b"0" } else { quantity.as_bytes() });
+    let asked_for_an_order = order.ord_type != 0;
+    if asked_for_an_order {
+        fields.char(tag::ORD_TYPE, order.ord_type);
     }
     if let Some(price) = order.price {
         fields.bytes(tag::PRICE, price.to_string().as_bytes());
+    }
+    if asked_for_an_order {
+        // An order that says nothing else is for the day.
+        fields.char(tag::TIME_IN_FORCE, if order.time_in_force == 0 { b'0' } else { order.time_in_force });
+    }
+    if by_funds {
+        fields.bytes(tag::CASH_ORDER_QTY, quantity.as_bytes());
     }
     for quantity in [tag::LEAVES_QTY, tag::CUM_QTY, tag::AVG_PX] {
         fields.char(quantity, b'0');
@@ -301,6 +322,41 @@ pub(crate) fn security_list(fields: &mut FieldWriter<'_>, view: &View, part: &Se
     }
 }
 
+/// `PosReqResult` (728): valid, invalid, nothing found, not authorized, other.
+fn request_result(row: &BalanceRow<'_>) -> &'static [u8] {
+    if row.rows > 0 {
+        return b"0";
+    }
+    if row.reason == Reason::None {
+        b"2"
+    } else if row.reason == Reason::UnknownAccount {
+        b"1"
+    } else if row.reason == Reason::AccountNotAllowed {
+        b"3"
+    } else {
+        b"99"
+    }
+}
+
+fn balance(fields: &mut FieldWriter<'_>, view: &View, row: &BalanceRow<'_>) {
+    fields.text(tag::POS_REQ_ID, row.request);
+    fields.char(tag::POS_REQ_TYPE, b'0');
+    fields.unsigned(tag::TOTAL_NUM_POS_REPORTS, u64::from(row.rows));
+    fields.bytes(tag::POS_REQ_RESULT, request_result(row));
+    if let Some(account) = view.directory.account(row.account) {
+        fields.text(tag::ACCOUNT, account.name.as_bytes());
+    }
+    if row.rows == 0 {
+        let nothing = row.reason == Reason::None;
+        return fields
+            .text(tag::TEXT, if nothing { b"nothing there" } else { row.reason.words().as_bytes() });
+    }
+    fields.text(tag::SYMBOL, row.asset.as_bytes());
+    let unit = scale(row.unit);
+    fields.decimal_wide(tag::LONG_QTY, row.total.0, unit);
+    fields.decimal_wide(tag::SHORT_QTY, row.reserved.0, unit);
+}
+
 fn notice(fields: &mut FieldWriter<'_>, event: &NoticeEvent, wire: Wire) {
     let notice = &event.notice;
     match notice.kind {
@@ -322,7 +378,8 @@ fn notice(fields: &mut FieldWriter<'_>, event: &NoticeEvent, wire: Wire) {
         }
         NoticeKind::ResendRequest => {
             fields.unsigned(tag::BEGIN_SEQ_NO, u64::from(notice.ref_seq));
-            fields.unsigned(tag::END_SEQ_NO, u64::from(notice.ref_tag));
+            // To the end.
+            fields.char(tag::END_SEQ_NO, b'0');
         }
         NoticeKind::Reject => reject(fields, notice),
         NoticeKind::BusinessReject => business_reject(fields, notice),
@@ -336,8 +393,8 @@ fn ref_type(notice: &Notice) -> &[u8] {
 
 fn reject(fields: &mut FieldWriter<'_>, notice: &Notice) {
     fields.unsigned(tag::REF_SEQ_NUM, u64::from(notice.ref_seq));
-    if notice.ref_tag != 0 {
-        fields.unsigned(tag::REF_TAG_ID, u64::from(notice.ref_tag));
+    if let Some(ref_tag) = notice.ref_tag {
+        fields.int(tag::REF_TAG_ID, i64::from(ref_tag));
     }
     fields.text(tag::REF_MSG_TYPE, ref_type(notice));
     if notice.reason != u16::MAX {

@@ -1,8 +1,8 @@
 //! The contract's examples, line by line, in both directions.
 
-use rialto_protocol::command::{Notice, NoticeKind};
+use rialto_protocol::command::{BalanceRequest, Notice, NoticeKind};
 use rialto_protocol::event::{
-    CancelReject, Event, EventBuffer, Fill, NoticeEvent, Report, ReportBody, Stamp,
+    BalanceRow, CancelReject, Event, EventBuffer, Fill, NoticeEvent, Report, ReportBody, Stamp,
 };
 use rialto_protocol::reference::{AccountDef, CurrencyDef, InstrumentDef, SessionDef};
 use rialto_protocol::terms::{ExecType, Liquidity, MarketState, OrderStatus, ReplaceRule, SessionKind};
@@ -133,7 +133,7 @@ fn out(event: &Event<'_>, number: u32, wire: Wire, resend: Option<Resend>) -> St
     let identity = Identity { ours: b"RIALTO", theirs: b"ALPHA1", wire };
     let mut bytes = Vec::new();
     outbound(&mut bytes, (&view(), &identity), &header, &event, resend);
-    if wire == Wire::Fix {
+    if wire == Wire::Fix && !bytes.is_empty() {
         let mut framer = Framer::default();
         let Framed::Message { message, .. } = framer.next(&bytes) else {
             panic!("{:?}", bytes.escape_ascii())
@@ -182,9 +182,52 @@ fn replies_in_line_mode_are_those_of_the_contract() {
     };
     assert_eq!(
         out(&Event::RefusedOrder { previous: 0, exec: ExecId(2), order }, 9, Wire::Line, None),
-        "35=8|34=9|37=NONE|11=a2|17=2|150=8|39=8|103=1|1=A1|55=ACMX|54=1|38=1|44=1|151=0|14=0|6=0|\
+        "35=8|34=9|37=NONE|11=a2|17=2|150=8|39=8|103=1|1=A1|55=ACMX|54=1|38=1|40=2|44=1|59=0|151=0|14=0|6=0|\
          60=20260301-00:00:00.001|58=no instrument ACMX"
     );
+}
+
+#[test]
+fn a_refused_order_by_funds_names_them() {
+    let asked = inbound("35=D|11=a2|55=ACMX|54=2|152=1000.50|40=1|59=3|97=Y");
+    let Translated::Command(Command::RefusedOrder(order)) = asked else { panic!() };
+    assert_eq!(
+        out(&Event::RefusedOrder { previous: 0, exec: ExecId(2), order }, 9, Wire::Line, None),
+        "35=8|34=9|37=NONE|11=a2|17=2|150=8|39=8|103=1|55=ACMX|54=2|38=0|40=1|59=3|152=1000.5|151=0|14=0|6=0|\
+         60=20260301-00:00:00.001|58=no instrument ACMX"
+    );
+}
+
+#[test]
+fn balances_are_told_in_lines_alone_and_under_no_number() {
+    let asked = inbound("35=AN|710=b|724=0|1=A1");
+    let account = AccountId(1);
+    let request = BalanceRequest { account, request: "b".parse().unwrap() };
+    assert_eq!(asked, Translated::Command(Command::Balances(request)));
+    let Translated::Business { reason, text } = inbound("35=AN|710=b|724=0|1=A9") else { panic!() };
+    assert_eq!((reason, text.as_str()), (1, "no account A9"));
+    let row = BalanceRow {
+        account,
+        rows: 2,
+        reason: Reason::None,
+        asset: "USD".parse().unwrap(),
+        unit: Decimal::new(1, 4),
+        total: Cash(10_000_500),
+        reserved: Cash(0),
+        request: b"b",
+    };
+    let line = |row| out(&Event::Balance(row), 0, Wire::Line, None);
+    assert_eq!(line(row), "35=AP|710=b|724=0|727=2|728=0|1=A1|55=USD|704=1000.05|705=0");
+    let (asset, unit) = ("ACME".parse().unwrap(), Decimal::new(100, 0));
+    let (total, reserved) = (Cash(5), Cash(2));
+    let holding = BalanceRow { asset, unit, total, reserved, ..row };
+    assert_eq!(line(holding), "35=AP|710=b|724=0|727=2|728=0|1=A1|55=ACME|704=500|705=200");
+    assert_eq!(out(&Event::Balance(row), 0, Wire::Fix, None), "");
+    let refused = |reason| line(BalanceRow { rows: 0, reason, ..row });
+    assert_eq!(refused(Reason::None), "35=AO|710=b|724=0|727=0|728=2|1=A1|58=nothing there");
+    let words = "the session may not act for this account";
+    assert_eq!(refused(Reason::AccountNotAllowed), format!("35=AO|710=b|724=0|727=0|728=3|1=A1|58={words}"));
+    assert!(refused(Reason::TooManyRows).contains("|728=99|"));
 }
 
 #[test]
@@ -202,7 +245,7 @@ fn a_log_on_is_answered_in_each_protocols_way() {
             ref_type: [0; 2],
             reason: u16::MAX,
             ref_seq: 0,
-            ref_tag: 0,
+            ref_tag: None,
             text: "n1 epoch 3".parse().unwrap(),
         },
     };

@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 
 use rialto_gateway::view::seed::{InstrumentSeed, Seed, SessionSeed};
-use rialto_protocol::command::{Inbound, LogOn, Notice, NoticeKind, SessionNote};
+use rialto_protocol::command::{Inbound, LogOn, Notice, NoticeKind, SessionNote, order_flag};
 use rialto_protocol::event::{
-    CancelReject, Event, EventBuffer, NoticeEvent, Report, ReportBody, Stamp, notice_flag,
+    BalanceRow, CancelReject, Event, EventBuffer, NoticeEvent, Report, ReportBody, Stamp, notice_flag,
 };
 use rialto_protocol::reference::{AccountDef, CurrencyDef, InstrumentDef, SessionDef};
 use rialto_protocol::terms::{MarketState, OrderStatus, ReplaceRule, SessionKind};
 use rialto_protocol::{
-    AccountId, Command, Epoch, ExecId, GatewayId, Header, Name, Note, OrderId, Quantity, Reason, Sequence,
-    SessionId, SessionSeq, Symbol, Timestamp,
+    AccountId, Cash, Command, Decimal, Epoch, ExecId, GatewayId, Header, Name, Note, OrderId, Quantity,
+    Reason, Sequence, SessionId, SessionSeq, Symbol, Timestamp,
 };
 use sha2::{Digest, Sha256};
 
@@ -39,8 +39,8 @@ impl Default for Known {
 #[derive(Debug, Default)]
 pub(crate) struct Pretend {
     pub(crate) sessions: HashMap<SessionId, Known>,
-    /// Orders by session and `ClOrdID`: their `OrderID` and the number of their first answer.
-    orders: HashMap<(SessionId, Vec<u8>), (u64, u32)>,
+    /// By session and `ClOrdID`: the number of the first answer.
+    names: HashMap<(SessionId, Vec<u8>), u32>,
     issued: u64,
     sequence: u64,
     /// Where the event log ends.
@@ -163,8 +163,9 @@ impl Telling<'_> {
                 }
             }
             Command::Challenge => {
-                let text = Note::clipped("another log-on");
-                self.notify(session, notice_flag::CHALLENGE, notice(NoticeKind::TestRequest, text));
+                if self.known(session).link.is_some() {
+                    self.tell(session, false, |_| Event::Challenged);
+                }
             }
             Command::Note(note) => self.note(header, note),
             Command::NewOrder(order) => {
@@ -188,8 +189,28 @@ impl Telling<'_> {
             }
             Command::RefusedOrder(order) => {
                 self.consume(header);
+                if self.repeats(session, order.cl_ord_id.as_bytes(), order.flags) {
+                    return;
+                }
                 let (exec, order) = (ExecId(self.issue()), *order);
+                let answer = self.known(session).next_outbound;
+                self.exchange.names.insert((session, order.cl_ord_id.as_bytes().to_vec()), answer);
                 self.tell(session, true, |previous| Event::RefusedOrder { previous, exec, order });
+            }
+            Command::Balances(asked) => {
+                self.consume(header);
+                self.tell_any(session, false, |_, push| {
+                    push(&Event::Balance(BalanceRow {
+                        account: AccountId(1),
+                        rows: 1,
+                        reason: Reason::None,
+                        asset: Symbol::clipped("USD"),
+                        unit: Decimal::new(1, 2),
+                        total: Cash(100_050),
+                        reserved: Cash(1_000),
+                        request: asked.request.as_bytes(),
+                    }));
+                });
             }
             other => panic!("the pretend exchange does not know {other:?}"),
         }
@@ -206,15 +227,24 @@ impl Telling<'_> {
         }
     }
 
+    /// Whether a message repeats one of the same name: a possible duplicate is answered again, a possible resend passed
+    /// over. Nothing else may use a name twice here.
+    fn repeats(&mut self, session: SessionId, name: &[u8], flags: u8) -> bool {
+        let Some(answer) = self.exchange.names.get(&(session, name.to_vec())).copied() else { return false };
+        assert!(flags & order_flag::REPEATS != 0, "{} was used before", name.escape_ascii());
+        if flags & order_flag::POSSIBLE_REPEAT != 0 {
+            self.tell(session, false, |_| Event::Repeat(SessionSeq(answer)));
+        }
+        true
+    }
+
     fn new_order(&mut self, session: SessionId, order: &rialto_protocol::command::NewOrder) {
-        let key = (session, order.cl_ord_id.as_bytes().to_vec());
-        if let Some((_, answer)) = self.exchange.orders.get(&key).copied() {
-            assert!(order.terms.has(rialto_protocol::command::order_flag::POSSIBLE_REPEAT));
-            return self.tell(session, false, |_| Event::Repeat(SessionSeq(answer)));
+        if self.repeats(session, order.cl_ord_id.as_bytes(), order.terms.flags) {
+            return;
         }
         let (id, exec) = (self.issue(), self.issue());
         let answer = self.known(session).next_outbound;
-        self.exchange.orders.insert(key, (id, answer));
+        self.exchange.names.insert((session, order.cl_ord_id.as_bytes().to_vec()), answer);
         let terms = order.terms;
         let mut body = ReportBody::new(OrderId(id), ExecId(exec), terms.side, terms.kind);
         (body.price, body.quantity, body.leaves) = (terms.price, terms.quantity, terms.quantity);
@@ -286,7 +316,7 @@ impl Telling<'_> {
 }
 
 fn notice(kind: NoticeKind, text: Note) -> Notice {
-    Notice { kind, ref_type: [0; 2], reason: u16::MAX, ref_seq: 0, ref_tag: 0, text }
+    Notice { kind, ref_type: [0; 2], reason: u16::MAX, ref_seq: 0, ref_tag: None, text }
 }
 
 /// ACME in USD, account A1, sessions ALPHA1 and ALPHA2 (trading) and FEED1 (market data), all with password `secret`.

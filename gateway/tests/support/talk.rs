@@ -227,6 +227,10 @@ impl Talk {
                     self.log.0.insert(position, event.clone());
                     self.deliver(position, &event);
                 }
+                let changes = self.view.books.take_changes();
+                for place in 0..2 {
+                    self.with(place, |session, ctx, _| session.changes(&changes, ctx));
+                }
             }
         }
     }
@@ -251,6 +255,8 @@ impl Talk {
                 session.refused(text.as_str(), ctx);
             } else if let Event::Repeat(number) = &event {
                 session.repeat(*number);
+            } else if event == Event::Challenged {
+                session.challenged(ctx);
             } else if event == Event::Gone {
                 session.gone(ctx);
             } else {

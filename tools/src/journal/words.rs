@@ -26,6 +26,7 @@ pub(super) const fn command(command: &Command) -> &'static str {
         Command::MassStatus(_) => "mass-status",
         Command::MassCancel(_) => "mass-cancel",
         Command::SecurityList(_) => "security-list",
+        Command::Balances(_) => "balances",
         Command::RefusedOrder(_) => "refused-order",
         Command::RefusedCancel(_) => "refused-cancel",
     }
@@ -66,6 +67,8 @@ pub(super) const fn event(event: &Event<'_>) -> &'static str {
         Event::LogOnRefused { .. } => "logon-refused",
         Event::Repeat(_) => "repeat",
         Event::Gone => "gone",
+        Event::Challenged => "challenged",
+        Event::Balance(_) => "balance",
         Event::Epoch(_) => "epoch",
         Event::Reference { .. } => "reference",
         Event::Market(..) => "market",

@@ -1,18 +1,19 @@
 //! The bytes of commands: fixed parts by `#[repr(C)]` structs, texts behind them in the order of their lengths.
 
+mod refused;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 use super::{
-    CancelOrder, Command, EpochOpened, Inbound, LogOffCause, LogOn, MassCancelRequest, MassStatusRequest,
-    NewOrder, Notice, NoticeKind, OrderTerms, RefusedCancel, RefusedOrder, ReplaceOrder, SecurityListRequest,
-    SessionNote, StatusRequest, kind,
+    BalanceRequest, CancelOrder, Command, EpochOpened, Inbound, LogOffCause, LogOn, MassCancelRequest,
+    MassStatusRequest, NewOrder, Notice, NoticeKind, OrderTerms, RefusedCancel, RefusedOrder, ReplaceOrder,
+    SecurityListRequest, SessionNote, StatusRequest, kind,
 };
-use crate::ids::{Epoch, GatewayId, InstrumentId, OrderId, SessionId, SessionSeq};
-use crate::money::{Decimal, Price, Quantity, WireDecimal};
-use crate::reason::Reason;
+use crate::ids::{AccountId, Epoch, GatewayId, InstrumentId, OrderId, SessionId, SessionSeq};
+use crate::money::{Price, Quantity};
 use crate::record::{Body, Header, Malformed, RecordBuffer};
 use crate::reference::{self, Operation};
-use crate::terms::{ExecType, OrderKind, Side, TimeInForce};
+use crate::terms::{OrderKind, Side, TimeInForce};
 use crate::text::Note;
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -39,6 +40,9 @@ struct LogOffWire {
     zero: [u8; 3],
 }
 
+/// No member can write this tag: its digits are too many for one.
+pub(crate) const NO_TAG: i32 = i32::MIN;
+
 /// Inbound: 0 untouched, 1 consumed, 2 jump to `jump_to`. Outbound: 0 = none, else a [`NoticeKind`].
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -49,7 +53,8 @@ struct NoteWire {
     outbound: u8,
     text_len: u8,
     ref_seq: u32,
-    ref_tag: u32,
+    /// [`NO_TAG`] = none.
+    ref_tag: i32,
     reason: u16,
     ref_type: [u8; 2],
     zero: [u8; 4],
@@ -91,34 +96,14 @@ struct RequestWire {
     side: Side,
     cl_ord_id_len: u8,
     request_len: u8,
-    zero: u8,
+    flags: u8,
 }
 
-#[derive(TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct RefusedOrderWire {
-    quantity: WireDecimal,
-    price: WireDecimal,
-    exec_type: ExecType,
-    reason: Reason,
-    side: u8,
-    has_quantity: u8,
-    has_price: u8,
-    cl_ord_id_len: u8,
-    symbol_len: u8,
-    account_len: u8,
-    words_len: u8,
-    zero: [u8; 7],
-}
-
-#[derive(TryFromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct RefusedCancelWire {
-    reason: Reason,
-    replace: u8,
-    cl_ord_id_len: u8,
-    orig_cl_ord_id_len: u8,
-    words_len: u8,
+struct BalancesWire {
+    account: AccountId,
+    request_len: u8,
     zero: [u8; 3],
 }
 
@@ -145,6 +130,7 @@ impl Command {
             Self::MassStatus(_) => kind::MASS_STATUS,
             Self::MassCancel(_) => kind::MASS_CANCEL,
             Self::SecurityList(_) => kind::SECURITY_LIST,
+            Self::Balances(_) => kind::BALANCES,
             Self::RefusedOrder(_) => kind::REFUSED_ORDER,
             Self::RefusedCancel(_) => kind::REFUSED_CANCEL,
         }
@@ -171,10 +157,19 @@ impl Command {
             Self::Status(status) => status.put(out),
             Self::MassStatus(request) => request_put(request.instrument, &request.request, out),
             Self::MassCancel(request) => {
-                out.fixed(&request_wire(request.instrument, request.cl_ord_id.len(), 0));
+                let wire = request_wire(request.instrument, request.cl_ord_id.len(), 0);
+                out.fixed(&RequestWire { flags: request.flags, ..wire });
                 out.text(&request.cl_ord_id);
             }
             Self::SecurityList(request) => request_put(request.instrument, &request.request, out),
+            Self::Balances(asked) => {
+                out.fixed(&BalancesWire {
+                    account: asked.account,
+                    request_len: asked.request.len(),
+                    zero: [0; 3],
+                });
+                out.text(&asked.request);
+            }
             Self::RefusedOrder(refused) => refused.put(out),
             Self::RefusedCancel(refused) => refused.put(out),
         }
@@ -224,11 +219,20 @@ impl Command {
             kind::MASS_CANCEL => {
                 let wire: RequestWire = body.fixed("mass cancel")?;
                 let cl_ord_id = body.text(wire.cl_ord_id_len, "ClOrdID")?;
-                Self::MassCancel(MassCancelRequest { instrument: wire.instrument, cl_ord_id })
+                Self::MassCancel(MassCancelRequest {
+                    instrument: wire.instrument,
+                    flags: wire.flags,
+                    cl_ord_id,
+                })
             }
             kind::SECURITY_LIST => {
                 let (instrument, request) = request_take(&mut body)?;
                 Self::SecurityList(SecurityListRequest { instrument, request })
+            }
+            kind::BALANCES => {
+                let wire: BalancesWire = body.fixed("balance request")?;
+                let request = body.text(wire.request_len, "request id")?;
+                Self::Balances(BalanceRequest { account: wire.account, request })
             }
             kind::REFUSED_ORDER => Self::RefusedOrder(RefusedOrder::take(&mut body)?),
             kind::REFUSED_CANCEL => Self::RefusedCancel(RefusedCancel::take(&mut body)?),
@@ -274,7 +278,7 @@ impl SessionNote {
             outbound: notice.map_or(0, |n| n.kind as u8),
             text_len: notice.map_or(0, |n| n.text.len()),
             ref_seq: notice.map_or(0, |n| n.ref_seq),
-            ref_tag: notice.map_or(0, |n| n.ref_tag),
+            ref_tag: notice.and_then(|n| n.ref_tag).unwrap_or(NO_TAG),
             reason: notice.map_or(0, |n| n.reason),
             ref_type: notice.map_or([0; 2], |n| n.ref_type),
             zero: [0; 4],
@@ -301,7 +305,7 @@ impl SessionNote {
                 ref_type: wire.ref_type,
                 reason: wire.reason,
                 ref_seq: wire.ref_seq,
-                ref_tag: wire.ref_tag,
+                ref_tag: (wire.ref_tag != NO_TAG).then_some(wire.ref_tag),
                 text: body.text(wire.text_len, "text")?,
             })
         };
@@ -409,7 +413,7 @@ impl StatusRequest {
 }
 
 fn request_wire(instrument: InstrumentId, cl_ord_id_len: u8, request_len: u8) -> RequestWire {
-    RequestWire { order: OrderId::NONE, instrument, side: Side::Buy, cl_ord_id_len, request_len, zero: 0 }
+    RequestWire { order: OrderId::NONE, instrument, side: Side::Buy, cl_ord_id_len, request_len, flags: 0 }
 }
 
 fn request_put(instrument: InstrumentId, request: &Note, out: &mut RecordBuffer) {
@@ -420,79 +424,4 @@ fn request_put(instrument: InstrumentId, request: &Note, out: &mut RecordBuffer)
 fn request_take(body: &mut Body<'_>) -> Result<(InstrumentId, Note), Malformed> {
     let wire: RequestWire = body.fixed("request")?;
     Ok((wire.instrument, body.text(wire.request_len, "request id")?))
-}
-
-impl RefusedOrder {
-    fn put(&self, out: &mut RecordBuffer) {
-        out.fixed(&RefusedOrderWire {
-            quantity: self.quantity.unwrap_or_default().into(),
-            price: self.price.unwrap_or_default().into(),
-            exec_type: self.exec_type,
-            reason: self.reason,
-            side: self.side.map_or(0, |side| side as u8),
-            has_quantity: u8::from(self.quantity.is_some()),
-            has_price: u8::from(self.price.is_some()),
-            cl_ord_id_len: self.cl_ord_id.len(),
-            symbol_len: self.symbol.len(),
-            account_len: self.account.len(),
-            words_len: self.words.len(),
-            zero: [0; 7],
-        });
-        out.text(&self.cl_ord_id);
-        out.text(&self.symbol);
-        out.text(&self.account);
-        out.text(&self.words);
-    }
-
-    fn take(body: &mut Body<'_>) -> Result<Self, Malformed> {
-        let wire: RefusedOrderWire = body.fixed("refused order")?;
-        let decimal = |has: u8, wire: WireDecimal| -> Result<Option<Decimal>, Malformed> {
-            if has == 0 {
-                return Ok(None);
-            }
-            wire.try_into().map(Some).map_err(|_| Malformed::Field("decimal"))
-        };
-        Ok(Self {
-            exec_type: wire.exec_type,
-            reason: wire.reason,
-            side: if wire.side == 0 {
-                None
-            } else {
-                Some(Side::try_read_from_bytes(&[wire.side]).map_err(|_| Malformed::Field("side"))?)
-            },
-            quantity: decimal(wire.has_quantity, wire.quantity)?,
-            price: decimal(wire.has_price, wire.price)?,
-            cl_ord_id: body.text(wire.cl_ord_id_len, "ClOrdID")?,
-            symbol: body.text(wire.symbol_len, "symbol")?,
-            account: body.text(wire.account_len, "account")?,
-            words: body.text(wire.words_len, "words")?,
-        })
-    }
-}
-
-impl RefusedCancel {
-    fn put(&self, out: &mut RecordBuffer) {
-        out.fixed(&RefusedCancelWire {
-            reason: self.reason,
-            replace: u8::from(self.replace),
-            cl_ord_id_len: self.cl_ord_id.len(),
-            orig_cl_ord_id_len: self.orig_cl_ord_id.len(),
-            words_len: self.words.len(),
-            zero: [0; 3],
-        });
-        out.text(&self.cl_ord_id);
-        out.text(&self.orig_cl_ord_id);
-        out.text(&self.words);
-    }
-
-    fn take(body: &mut Body<'_>) -> Result<Self, Malformed> {
-        let wire: RefusedCancelWire = body.fixed("refused cancel")?;
-        Ok(Self {
-            reason: wire.reason,
-            replace: wire.replace != 0,
-            cl_ord_id: body.text(wire.cl_ord_id_len, "ClOrdID")?,
-            orig_cl_ord_id: body.text(wire.orig_cl_ord_id_len, "OrigClOrdID")?,
-            words: body.text(wire.words_len, "words")?,
-        })
-    }
 }

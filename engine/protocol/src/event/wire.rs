@@ -3,11 +3,11 @@
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 use super::{
-    AnswerWire, BustedWire, CancelReject, CancelRejectWire, Event, Fill, MarketWire, MassCancelReport,
-    MassCancelWire, NoticeEvent, NoticeWire, NumberedWire, ReferenceWire, RefusedLogOnWire, Report,
-    ReportBody, SecurityListPart, SecurityListWire, Stamp, kind,
+    AnswerWire, BalanceRow, BalanceWire, BustedWire, CancelReject, CancelRejectWire, Event, Fill, MarketWire,
+    MassCancelReport, MassCancelWire, NoticeEvent, NoticeWire, NumberedWire, ReferenceWire, RefusedLogOnWire,
+    Report, ReportBody, SecurityListPart, SecurityListWire, Stamp, kind,
 };
-use crate::command::{Command, Notice};
+use crate::command::{Command, NO_TAG, Notice};
 use crate::ids::{ExecId, SessionId, SessionSeq};
 use crate::record::{HEADER_BYTES, Header, Malformed, RECORD_BYTES_MAX, RecordBuffer};
 use crate::reference::Author;
@@ -118,7 +118,8 @@ impl EventBuffer {
                 self.bytes.extend_from_slice(text.as_bytes());
             }
             Event::Repeat(number) => self.fixed(&u64::from(number.0)),
-            Event::Gone | Event::DayEnded => {}
+            Event::Gone | Event::Challenged | Event::DayEnded => {}
+            Event::Balance(row) => self.balance(row),
             Event::Epoch(epoch) => self.borrowed(&Command::Epoch(*epoch)),
             Event::Reference { id, owner, operation } => {
                 self.fixed(&ReferenceWire { id: *id, owner: *owner });
@@ -183,7 +184,7 @@ impl EventBuffer {
             next_inbound: event.next_inbound,
             incarnation: event.incarnation,
             ref_seq: event.notice.ref_seq,
-            ref_tag: event.notice.ref_tag,
+            ref_tag: event.notice.ref_tag.unwrap_or(NO_TAG),
             heartbeat_s: event.heartbeat_s,
             reason: event.notice.reason,
             ref_type: event.notice.ref_type,
@@ -193,6 +194,22 @@ impl EventBuffer {
             zero: [0; 7],
         });
         self.bytes.extend_from_slice(event.notice.text.as_bytes());
+    }
+
+    fn balance(&mut self, row: &BalanceRow<'_>) {
+        self.fixed(&BalanceWire {
+            unit: row.unit.into(),
+            total: row.total.into(),
+            reserved: row.reserved.into(),
+            account: row.account,
+            rows: row.rows,
+            reason: row.reason,
+            asset_len: row.asset.len(),
+            request_len: short(row.request),
+            zero: [0; 5],
+        });
+        self.bytes.extend_from_slice(row.asset.as_bytes());
+        self.bytes.extend_from_slice(row.request);
     }
 
     fn security_list(&mut self, part: &SecurityListPart<'_>) {
@@ -326,6 +343,8 @@ impl<'a> Event<'a> {
             Self::LogOnRefused { .. } => kind::LOG_ON_REFUSED,
             Self::Repeat(_) => kind::REPEAT,
             Self::Gone => kind::GONE,
+            Self::Challenged => kind::CHALLENGED,
+            Self::Balance(_) => kind::BALANCE,
             Self::Epoch(_) => kind::EPOCH,
             Self::Reference { .. } => kind::REFERENCE,
             Self::Market(..) => kind::MARKET,
@@ -391,6 +410,8 @@ impl<'a> Event<'a> {
                 Self::Repeat(SessionSeq(number))
             }
             kind::GONE => Self::Gone,
+            kind::CHALLENGED => Self::Challenged,
+            kind::BALANCE => Self::Balance(BalanceRow::take(parts)?),
             kind::EPOCH => {
                 let Command::Epoch(epoch) = parts.command(crate::command::kind::EPOCH)? else {
                     return Err(Malformed::Field("epoch"));
@@ -459,6 +480,22 @@ impl<'a> CancelReject<'a> {
     }
 }
 
+impl<'a> BalanceRow<'a> {
+    fn take(parts: &mut Parts<'a>) -> Result<Self, Malformed> {
+        let wire: BalanceWire = parts.fixed("balance")?;
+        Ok(Self {
+            account: wire.account,
+            rows: wire.rows,
+            reason: wire.reason,
+            asset: parts.text(wire.asset_len)?,
+            unit: wire.unit.try_into().map_err(|_| Malformed::Field("unit"))?,
+            total: wire.total.into(),
+            reserved: wire.reserved.into(),
+            request: parts.bytes(usize::from(wire.request_len), "request")?,
+        })
+    }
+}
+
 impl NoticeEvent {
     fn take(parts: &mut Parts<'_>) -> Result<Self, Malformed> {
         let wire: NoticeWire = parts.fixed("notice")?;
@@ -475,7 +512,7 @@ impl NoticeEvent {
                 ref_type: wire.ref_type,
                 reason: wire.reason,
                 ref_seq: wire.ref_seq,
-                ref_tag: wire.ref_tag,
+                ref_tag: (wire.ref_tag != NO_TAG).then_some(wire.ref_tag),
                 text: parts.text(wire.text_len)?,
             },
         })

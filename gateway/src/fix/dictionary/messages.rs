@@ -7,10 +7,11 @@ use super::blocks::{
     SECURITY_ALT_IDS, SIDE_ALLOCATIONS, STIPULATIONS, TEXT, TRADED_LEGS, TRADING_SESSIONS, UNDERLYING,
     UNDERLYING_ALT_IDS, UNDERLYING_STIPULATIONS, UNDERLYINGS, YIELD,
 };
-use super::{Group, MessageRule};
+use super::{Group, MessageRule, Speaker};
 
-const IN: bool = true;
-const OUT: bool = false;
+const IN: Speaker = Speaker::Client;
+const LINE: Speaker = Speaker::LineClient;
+const OUT: Speaker = Speaker::Exchange;
 
 /// Every message type that is spoken here, in either direction.
 pub static ALL: &[&MessageRule] = &[
@@ -38,6 +39,7 @@ pub static ALL: &[&MessageRule] = &[
     &TRADING_SESSION_STATUS_REQUEST,
     &TRADING_SESSION_STATUS,
     &MARKET_DATA_REQUEST,
+    &REQUEST_FOR_POSITIONS,
     &MARKET_DATA_SNAPSHOT,
     &MARKET_DATA_INCREMENTAL,
     &MARKET_DATA_REQUEST_REJECT,
@@ -179,6 +181,8 @@ static MARKET_DATA_REQUEST: MessageRule = MessageRule::new(
     &[&[265, 266, 286, 546, 547, 815, 812]],
     &[&ENTRY_TYPES, &REQUESTED_INSTRUMENTS, &TRADING_SESSIONS],
 );
+/// What stands for the member and its clearing in the standard's message goes without saying in a line.
+static REQUEST_FOR_POSITIONS: MessageRule = MessageRule::new("AN", LINE, &[710, 724], &[&[1]], &[]);
 static ENTRY_TYPES: Group = Group::new(267, &[&[269]], &[]);
 static REQUESTED_INSTRUMENTS: Group =
     Group::new(146, &[INSTRUMENT], &[&SECURITY_ALT_IDS, &EVENTS, &UNDERLYINGS, &LEGS]);

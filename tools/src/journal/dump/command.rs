@@ -39,7 +39,7 @@ pub(super) fn fields(names: &Names<'_>, command: &Command) -> Map<String, Value>
         ),
         Command::Note(note) => self::note(note),
         Command::NewOrder(order) => new_order(names, order),
-        Command::Cancel(cancel) => possible_repeat(cancel.flags)
+        Command::Cancel(cancel) => repeats(cancel.flags)
             .order(cancel.order)
             .with("cl_ord_id", cancel.cl_ord_id)
             .with("orig_cl_ord_id", cancel.orig_cl_ord_id)
@@ -53,12 +53,15 @@ pub(super) fn fields(names: &Names<'_>, command: &Command) -> Map<String, Value>
         Command::MassStatus(status) => {
             empty.with("584", status.request).with("symbol", names.symbol(status.instrument))
         }
-        Command::MassCancel(cancel) => empty
+        Command::MassCancel(cancel) => repeats(cancel.flags)
             .with("cl_ord_id", cancel.cl_ord_id)
             .with("530", if cancel.instrument == InstrumentId::NONE { '7' } else { '1' })
             .with("symbol", names.symbol(cancel.instrument)),
         Command::SecurityList(list) => {
             empty.with("320", list.request).with("symbol", names.symbol(list.instrument))
+        }
+        Command::Balances(asked) => {
+            empty.with("710", asked.request).with("account", names.account(asked.account))
         }
         Command::RefusedOrder(order) => refused_order(order),
         Command::RefusedCancel(cancel) => refused_cancel(cancel),
@@ -66,15 +69,26 @@ pub(super) fn fields(names: &Names<'_>, command: &Command) -> Map<String, Value>
     fields.0
 }
 
-fn possible_repeat(flags: u8) -> Fields {
-    let none = Fields::default();
-    if flags & order_flag::POSSIBLE_REPEAT == 0 { none } else { none.with("97", 'Y') }
+fn repeats(flags: u8) -> Fields {
+    let marks = [("43", order_flag::POSSIBLE_REPEAT), ("97", order_flag::POSSIBLE_RESEND)];
+    let mut fields = Fields::default();
+    for (tag, bit) in marks {
+        if flags & bit != 0 {
+            fields = fields.with(tag, 'Y');
+        }
+    }
+    fields
+}
+
+/// What a refused message said itself to be, `0` standing for nothing.
+fn letter(byte: u8) -> String {
+    if byte == 0 { String::new() } else { char::from(byte).to_string() }
 }
 
 fn new_order(names: &Names<'_>, order: &NewOrder) -> Fields {
     let terms = &order.terms;
     let instrument = terms.instrument;
-    let fields = possible_repeat(terms.flags)
+    let fields = repeats(terms.flags)
         .with("cl_ord_id", order.cl_ord_id)
         .with("account", names.account(terms.account))
         .place(names, instrument, terms.side)
@@ -92,7 +106,7 @@ fn new_order(names: &Names<'_>, order: &NewOrder) -> Fields {
 }
 
 fn replace(names: &Names<'_>, replace: &ReplaceOrder) -> Fields {
-    possible_repeat(replace.flags)
+    repeats(replace.flags)
         .order(replace.order)
         .with("cl_ord_id", replace.cl_ord_id)
         .with("orig_cl_ord_id", replace.orig_cl_ord_id)
@@ -103,20 +117,23 @@ fn replace(names: &Names<'_>, replace: &ReplaceOrder) -> Fields {
 }
 
 pub(super) fn refused_order(order: &RefusedOrder) -> Fields {
-    Fields::default()
+    let quantity = if order.flags & order_flag::BY_FUNDS == 0 { "quantity" } else { "152" };
+    repeats(order.flags)
         .with("150", char::from(order.exec_type as u8))
         .with("103", order.reason.ord_rej_reason())
         .with("cl_ord_id", order.cl_ord_id)
         .with("account", order.account)
         .with("symbol", order.symbol)
         .with("side", order.side.map_or("", show::side))
-        .with("quantity", order.quantity.map(|quantity| quantity.to_string()).unwrap_or_default())
+        .with("40", letter(order.ord_type))
+        .with("59", letter(order.time_in_force))
+        .with(quantity, order.quantity.map(|quantity| quantity.to_string()).unwrap_or_default())
         .with("price", order.price.map(|price| price.to_string()).unwrap_or_default())
         .with("58", order.words)
 }
 
 fn refused_cancel(cancel: &RefusedCancel) -> Fields {
-    Fields::default()
+    repeats(cancel.flags)
         .with("cl_ord_id", cancel.cl_ord_id)
         .with("orig_cl_ord_id", cancel.orig_cl_ord_id)
         .with("434", if cancel.replace { '2' } else { '1' })

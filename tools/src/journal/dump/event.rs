@@ -25,12 +25,13 @@ pub(super) fn fields(
         | Event::CancelReject(_)
         | Event::MassCancelReport(_)
         | Event::Notice(_)
-        | Event::SecurityList(_) => message(view, header, event),
+        | Event::SecurityList(_)
+        | Event::Balance(_) => message(view, header, event),
         Event::LogOnRefused { gateway, connection, text } => {
             none.plain("gateway", gateway.0).plain("connection", *connection).with("58", text)
         }
         Event::Repeat(number) => none.with("34", number),
-        Event::Gone | Event::DayEnded => none,
+        Event::Gone | Event::Challenged | Event::DayEnded => none,
         Event::Epoch(opened) => {
             none.plain("epoch", opened.epoch.0).with("node", opened.node).plain("loss", opened.loss)
         }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::asks::{Asks, Placed};
-use super::wire::Wire;
+use super::wire::{Report, Wire};
 use super::{Counts, LoadError, LogOn, Plan};
 use crate::flow::Random;
 
@@ -27,7 +27,9 @@ pub(super) struct Member {
     asks: Asks,
     line: Vec<u8>,
     unsent: Vec<u8>,
+    /// Room to read into, and how many bytes of it hold the start of a message.
     unread: Vec<u8>,
+    held: usize,
     in_flight: VecDeque<Asked>,
 }
 
@@ -36,18 +38,6 @@ struct Asked {
     id: u64,
     since_ns: u64,
     placed: Option<Placed>,
-}
-
-/// What one message says, as far as a load cares.
-#[derive(Debug, Default)]
-struct Report<'a> {
-    kind: &'a [u8],
-    cl_ord_id: &'a [u8],
-    original: &'a [u8],
-    exec_type: &'a [u8],
-    leaves: &'a [u8],
-    liquidity: &'a [u8],
-    request: &'a [u8],
 }
 
 impl Member {
@@ -63,9 +53,8 @@ impl Member {
         };
         let mut log_on = Vec::new();
         wire.say(wire.log_on(user, password).as_bytes(), &mut log_on);
-        let said = greet(&mut stream, &mut wire, &log_on).map_err(failed)?;
-        if Report::read(&said, wire.separator()).kind != b"A" {
-            return Err(LoadError::Refused { who, said: words(&said) });
+        if let Some(said) = greet(&mut stream, &mut wire, &log_on).map_err(failed)? {
+            return Err(LoadError::Refused { who, said });
         }
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let random = Random::new(plan.seed.wrapping_mul(1_000).wrapping_add(number));
@@ -78,6 +67,7 @@ impl Member {
             line: Vec::new(),
             unsent: Vec::new(),
             unread: Vec::new(),
+            held: 0,
             in_flight: VecDeque::new(),
         })
     }
@@ -120,63 +110,35 @@ impl Member {
 
     /// Reads what has come and counts it.
     pub(super) fn hear(&mut self, clock: &impl Fn() -> u64, counts: &mut Counts) -> Result<(), LoadError> {
-        let held = self.unread.len();
-        self.unread.resize(held + READ_BYTES, 0);
-        let read = match self.stream.read(&mut self.unread[held..]) {
-            Ok(0) => Err(self.failed(ErrorKind::ConnectionAborted.into())),
-            Ok(count) => Ok(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            Err(error) => Err(self.failed(error)),
+        let held = self.held;
+        if self.unread.len() < held + READ_BYTES {
+            self.unread.resize(held + READ_BYTES, 0);
+        }
+        let count = match self.stream.read(&mut self.unread[held..]) {
+            Ok(0) => return Err(self.failed(ErrorKind::ConnectionAborted.into())),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(self.failed(error)),
         };
-        self.unread.truncate(held + *read.as_ref().unwrap_or(&0));
-        read?;
         let now_ns = clock();
-        let unread = std::mem::take(&mut self.unread);
-        let mut rest = &unread[..];
-        while let Some((message, used)) = self.wire.next(rest) {
-            self.message(message, now_ns, counts)?;
-            rest = &rest[used..];
+        let Member { who, wire, asks, in_flight, unread, unsent, .. } = self;
+        let mut replies = Vec::new();
+        let mut at = 0;
+        while let Some((report, used)) = wire.next(&unread[at..held + count]) {
+            match report.kind {
+                b"8" | b"9" => note(asks, in_flight, &report, now_ns, counts),
+                b"1" => replies.push([b"35=0|112=", report.request].concat()),
+                b"0" | b"r" => {}
+                _ => return Err(LoadError::Refused { who: who.clone(), said: report.words() }),
+            }
+            at += used;
         }
-        self.unread = rest.to_vec();
+        for reply in replies {
+            wire.say(&reply, unsent);
+        }
+        unread.copy_within(at..held + count, 0);
+        self.held = held + count - at;
         Ok(())
-    }
-
-    fn message(&mut self, message: &[u8], now_ns: u64, counts: &mut Counts) -> Result<(), LoadError> {
-        let report = Report::read(message, self.wire.separator());
-        match report.kind {
-            b"8" | b"9" => self.report(&report, now_ns, counts),
-            b"1" => {
-                self.wire.say(&[b"35=0|112=", report.request].concat(), &mut self.unsent);
-            }
-            b"0" | b"r" => {}
-            _ => {
-                return Err(LoadError::Refused { who: self.who.clone(), said: words(message) });
-            }
-        }
-        Ok(())
-    }
-
-    fn report(&mut self, report: &Report<'_>, now_ns: u64, counts: &mut Counts) {
-        let refused = report.kind == b"9" || report.exec_type == b"8";
-        if report.exec_type == b"F" && report.liquidity == b"2" {
-            counts.trades += 1;
-        }
-        let Some(id) = self.asks.number(report.cl_ord_id) else { return };
-        let done = report.leaves == b"0" || refused;
-        if let Ok(at) = self.in_flight.binary_search_by_key(&id, |asked| asked.id)
-            && let Some(asked) = self.in_flight.remove(at)
-        {
-            counts.latencies.record(now_ns.saturating_sub(asked.since_ns));
-            counts.rejects += u64::from(refused);
-            counts.acks += u64::from(!refused);
-            if let (Some(placed), false) = (asked.placed, done) {
-                self.asks.rests(id, placed);
-            }
-        }
-        if done {
-            let order = self.asks.number(report.original).unwrap_or(id);
-            self.asks.ended(order);
-        }
     }
 
     fn failed(&self, error: io::Error) -> LoadError {
@@ -190,29 +152,39 @@ impl AsFd for Member {
     }
 }
 
-impl<'a> Report<'a> {
-    fn read(message: &'a [u8], separator: u8) -> Report<'a> {
-        let mut report = Report::default();
-        for field in message.split(|byte| *byte == separator) {
-            let Some(equals) = field.iter().position(|byte| *byte == b'=') else { continue };
-            let value = &field[equals + 1..];
-            match &field[..equals] {
-                b"35" => report.kind = value,
-                b"11" => report.cl_ord_id = value,
-                b"41" => report.original = value,
-                b"150" => report.exec_type = value,
-                b"151" => report.leaves = value,
-                b"851" => report.liquidity = value,
-                b"112" => report.request = value,
-                _ => {}
-            }
+/// Counts what a report answers, and keeps what rests.
+fn note(
+    asks: &mut Asks,
+    in_flight: &mut VecDeque<Asked>,
+    report: &Report<'_>,
+    now_ns: u64,
+    counts: &mut Counts,
+) {
+    let refused = report.kind == b"9" || report.exec_type == b"8";
+    if report.exec_type == b"F" && report.liquidity == b"2" {
+        counts.trades += 1;
+    }
+    let Some(id) = asks.number(report.cl_ord_id) else { return };
+    let done = report.leaves == b"0" || refused;
+    if let Ok(at) = in_flight.binary_search_by_key(&id, |asked| asked.id)
+        && let Some(asked) = in_flight.remove(at)
+    {
+        counts.latencies.record(now_ns.saturating_sub(asked.since_ns));
+        counts.rejects += u64::from(refused);
+        counts.acks += u64::from(!refused);
+        if let (Some(placed), false) = (asked.placed, done) {
+            asks.rests(id, placed);
         }
-        report
+    }
+    if done {
+        let order = asks.number(report.original).unwrap_or(id);
+        asks.ended(order);
     }
 }
 
 /// Sends the log-on, waits for its answer, and makes the socket one that never blocks.
-fn greet(stream: &mut TcpStream, wire: &mut Wire, log_on: &[u8]) -> io::Result<Vec<u8>> {
+/// What was said instead of a log-on, if so.
+fn greet(stream: &mut TcpStream, wire: &mut Wire, log_on: &[u8]) -> io::Result<Option<String>> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LOG_ON_WITHIN))?;
     stream.write_all(log_on)?;
@@ -220,26 +192,9 @@ fn greet(stream: &mut TcpStream, wire: &mut Wire, log_on: &[u8]) -> io::Result<V
     loop {
         stream.read_exact(&mut byte)?;
         heard.push(byte[0]);
-        if let Some((message, _)) = wire.next(&heard) {
+        if let Some((report, _)) = wire.next(&heard) {
             stream.set_nonblocking(true)?;
-            return Ok(message.to_vec());
+            return Ok((report.kind != b"A").then(|| report.words()));
         }
-    }
-}
-
-/// A message for a person.
-fn words(message: &[u8]) -> String {
-    String::from_utf8_lossy(message).replace('\x01', "|")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_is_read_by_its_tags() {
-        let report = Report::read(b"35=8|34=8|37=1|11=x.1|150=F|151=0|851=2", b'|');
-        assert_eq!((report.kind, report.cl_ord_id, report.exec_type), (&b"8"[..], &b"x.1"[..], &b"F"[..]));
-        assert_eq!((report.leaves, report.liquidity), (&b"0"[..], &b"2"[..]));
     }
 }

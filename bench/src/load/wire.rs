@@ -30,19 +30,49 @@ pub(super) struct Fix {
     number: u32,
 }
 
+/// What one message says, as far as a load cares.
+#[derive(Debug, Default)]
+pub(super) struct Report<'a> {
+    pub(super) kind: &'a [u8],
+    pub(super) cl_ord_id: &'a [u8],
+    pub(super) original: &'a [u8],
+    pub(super) exec_type: &'a [u8],
+    pub(super) leaves: &'a [u8],
+    pub(super) liquidity: &'a [u8],
+    pub(super) request: &'a [u8],
+    /// All of it.
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Report<'a> {
+    fn of(bytes: &'a [u8], fields: impl Iterator<Item = (i32, &'a [u8])>) -> Report<'a> {
+        let mut report = Report { bytes, ..Report::default() };
+        for (tag, value) in fields {
+            match tag {
+                35 => report.kind = value,
+                11 => report.cl_ord_id = value,
+                41 => report.original = value,
+                150 => report.exec_type = value,
+                151 => report.leaves = value,
+                851 => report.liquidity = value,
+                112 => report.request = value,
+                _ => {}
+            }
+        }
+        report
+    }
+
+    /// All of it, for a person.
+    pub(super) fn words(&self) -> String {
+        String::from_utf8_lossy(self.bytes).replace(char::from(SOH), "|")
+    }
+}
+
 impl Wire {
     /// FIX from `sender` to `target`.
     pub(super) fn fix(sender: &str, target: &str) -> Wire {
         let (sender, target) = (sender.to_owned(), target.to_owned());
         Wire::Fix(Box::new(Fix { framer: Framer::default(), sender, target, number: 1 }))
-    }
-
-    /// What stands between two fields.
-    pub(super) fn separator(&self) -> u8 {
-        match self {
-            Wire::Line => b'|',
-            Wire::Fix(_) => SOH,
-        }
     }
 
     /// The log-on as a line's fields.
@@ -66,27 +96,33 @@ impl Wire {
 
     /// The next whole message at the front of `bytes`, and how many bytes are done with; `None`: not yet one. In FIX,
     /// what is garbled is passed over.
-    pub(super) fn next<'b>(&mut self, bytes: &'b [u8]) -> Option<(&'b [u8], usize)> {
+    pub(super) fn next<'b>(&'b mut self, bytes: &'b [u8]) -> Option<(Report<'b>, usize)> {
         match self {
             Wire::Line => {
                 let length = bytes.iter().position(|byte| *byte == b'\n')?;
-                Some((&bytes[..length], length + 1))
+                let line = &bytes[..length];
+                let fields = line.split(|byte| *byte == b'|').filter_map(field);
+                Some((Report::of(line, fields.map(|(tag, value)| (i32::from(tag), value))), length + 1))
             }
-            Wire::Fix(fix) => {
-                let mut at = 0;
-                loop {
-                    match fix.framer.next(&bytes[at..]) {
-                        Framed::Partial => return None,
-                        Framed::Garbled { used, .. } => at += used,
-                        Framed::Message { used, .. } => return Some((&bytes[at..at + used], at + used)),
-                    }
-                }
-            }
+            Wire::Fix(fix) => fix.next(bytes),
         }
     }
 }
 
 impl Fix {
+    fn next<'b>(&'b mut self, bytes: &'b [u8]) -> Option<(Report<'b>, usize)> {
+        let mut at = 0;
+        while let Some(used) = garbled(&mut self.framer, &bytes[at..]) {
+            at += used;
+        }
+        match self.framer.next(&bytes[at..]) {
+            Framed::Message { message, used } => {
+                Some((Report::of(message.bytes(), message.fields()), at + used))
+            }
+            Framed::Partial | Framed::Garbled { .. } => None,
+        }
+    }
+
     fn say(&mut self, line: &[u8], out: &mut Vec<u8>) {
         let mut fields = line.split(|byte| *byte == b'|').filter_map(field);
         let (_, msg_type) = fields.next().expect("a line begins with its type");
@@ -108,6 +144,14 @@ impl Fix {
             }
         });
         self.number += 1;
+    }
+}
+
+/// Bytes at the front that are no message.
+fn garbled(framer: &mut Framer, bytes: &[u8]) -> Option<usize> {
+    match framer.next(bytes) {
+        Framed::Garbled { used, .. } => Some(used),
+        Framed::Partial | Framed::Message { .. } => None,
     }
 }
 
@@ -133,11 +177,19 @@ mod tests {
         wire.say(b"35=D|11=x.1|55=ACME|54=1|38=7|40=2|44=10.5", &mut out);
         wire.say(b"35=0", &mut out);
         let (first, used) = wire.next(&out).unwrap();
-        let text = String::from_utf8_lossy(first).replace('\x01', "|");
+        let text = first.words();
         assert!(text.starts_with("8=FIX.4.4|9=") && text.contains("|35=D|49=A|56=RIALTO|34=1|52="), "{text}");
         assert!(text.contains("|11=x.1|55=ACME|54=1|38=7|40=2|44=10.5|60="), "{text}");
-        let (second, _) = wire.next(&out[used..]).unwrap();
-        assert!(String::from_utf8_lossy(second).contains("\x0134=2\x01"));
-        assert_eq!(wire.next(&out[..used - 1]), None);
+        assert_eq!((first.kind, first.cl_ord_id), (&b"D"[..], &b"x.1"[..]));
+        assert!(wire.next(&out[used..]).unwrap().0.words().contains("|34=2|"));
+        assert!(wire.next(&out[..used - 1]).is_none());
+    }
+
+    #[test]
+    fn a_report_is_read_by_its_tags() {
+        let mut wire = Wire::Line;
+        let (report, used) = wire.next(b"35=8|34=8|37=1|11=x.1|150=F|151=0|851=2\n35=0").unwrap();
+        assert_eq!((report.kind, report.cl_ord_id, report.exec_type), (&b"8"[..], &b"x.1"[..], &b"F"[..]));
+        assert_eq!((report.leaves, report.liquidity, used), (&b"0"[..], &b"2"[..], 40));
     }
 }

@@ -30,10 +30,10 @@ use crate::flow::{Flow, FlowOp};
 use crate::ring::ring;
 use crate::totals::{Resting, Sums, Trade};
 
-/// Commands between two times at which the logs' pages are freed: about 2 MiB of events.
-const BURST: usize = 4_096;
-const COMMAND_PAGES: u64 = 512;
-const EVENT_PAGES: u64 = 2_048;
+/// Commands between two times at which the logs' pages are freed: about half a MiB of events.
+const BURST: usize = 2_048;
+const COMMAND_PAGES: u64 = 256;
+const EVENT_PAGES: u64 = 512;
 /// The gateway that holds all sessions of [`funded`].
 const GATEWAY: GatewayId = GatewayId(1);
 

@@ -55,6 +55,8 @@ pub struct Directory {
     killed: u32,
     /// Whether the first load of reference data is complete.
     loaded: bool,
+    /// Whether new orders and replaces are refused.
+    cancel_only: bool,
 }
 
 impl Directory {

@@ -29,6 +29,9 @@ pub use positions::{MESSAGES_PER_MARK, Mark, Positions};
 
 /// How long a member may be away before the orders of a cancel-on-disconnect session end.
 pub const GRACE_NS: u64 = 10_000_000_000;
+/// Sessions of a lost gateway that one command ends, and sessions that it looks at: each tells an event.
+pub const LOST_PER_SLICE: usize = 512;
+const LOOKS_PER_SLICE: usize = 8_192;
 /// What a loss by choice adds to every outbound number, so that none is issued twice (more than a second's messages).
 pub const LOSS_JUMP: u32 = 1_000_000;
 /// Above this number a session needs a reset: it is let in no more and its messages are cut. The numbers above are left
@@ -163,11 +166,34 @@ pub enum NoteAnswer {
     },
 }
 
+/// A gateway that is lost, whose sessions end slice by slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    gateway: GatewayId,
+    /// The lowest number not looked at.
+    next: SessionId,
+    is_done: bool,
+}
+
+impl Lost {
+    /// None of its sessions has ended yet.
+    pub fn new(gateway: GatewayId) -> Self {
+        Self { gateway, next: SessionId(1), is_done: false }
+    }
+
+    /// Whether all have.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+}
+
 /// All sessions, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sessions {
     states: Vec<SessionState>,
     timers: Timers,
+    /// The end of the event log when the trading day began: nothing before it is sent again.
+    day_began: u64,
 }
 
 impl Sessions {
@@ -288,21 +314,25 @@ impl Sessions {
         true
     }
 
-    /// A gateway is lost, and every session that it held with it: those, by number, for `Event::Gone`.
-    pub fn gateway_lost(
-        &mut self,
-        directory: &Directory,
-        gateway: GatewayId,
-        now: Timestamp,
-    ) -> Vec<SessionId> {
-        let held: Vec<_> = self
-            .iter()
-            .filter(|(_, session)| session.link.is_some_and(|link| link.gateway == gateway))
-            .map(|(id, _)| id)
-            .collect();
+    /// A gateway is lost, and the sessions that it held with it: a slice of those, by number, for `Event::Gone`.
+    pub fn gateway_lost(&mut self, directory: &Directory, lost: &mut Lost, now: Timestamp) -> Vec<SessionId> {
+        let mut held = Vec::new();
+        let first = lost.next.max(SessionId(1));
+        let states = self.states.get(first.0 as usize - 1..).unwrap_or_default();
+        let mut next = None;
+        for (looked, (id, session)) in (first.0..).map(SessionId).zip(states).enumerate() {
+            if held.len() == LOST_PER_SLICE || looked == LOOKS_PER_SLICE {
+                next = Some(id);
+                break;
+            }
+            if session.link.is_some_and(|link| link.gateway == lost.gateway) {
+                held.push(id);
+            }
+        }
         for &id in &held {
             self.leave(directory, id, now);
         }
+        (lost.next, lost.is_done) = (next.unwrap_or_default(), next.is_none());
         held
     }
 
@@ -331,12 +361,18 @@ impl Sessions {
         live
     }
 
-    /// The trading day ends: numbers go on, and messages before now are kept no longer.
-    pub fn day_end(&mut self) {
+    /// The trading day ends, with the event log at `end`: numbers go on, and messages before now are kept no longer.
+    pub fn day_end(&mut self, end: Position) {
+        self.day_began = end.get();
         for session in &mut self.states {
             session.first_kept = session.next_outbound;
             session.positions = Positions::default();
         }
+    }
+
+    /// The end of the event log when the trading day began: no message before it is sent again.
+    pub fn day_began(&self) -> Position {
+        Position::new(self.day_began)
     }
 
     /// The earliest time at which a session's grace ends.

@@ -19,7 +19,7 @@ use crate::transfers::Transfers;
 use crate::work::Work;
 
 /// First bytes of a state; grows with every change of its structure.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// Why bytes are not a state.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use rialto_protocol::{ClOrdId, InstrumentId, Note, OrderId, Reason, SessionId, T
 use serde::{Deserialize, Serialize};
 
 use crate::directory::Covered;
+use crate::sessions::Lost;
 
 /// Orders that one slice ends or reports.
 pub const ORDERS_PER_SLICE: usize = 256;
@@ -78,13 +79,38 @@ pub struct Job {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     jobs: VecDeque<Job>,
+    /// Gateways whose sessions are still to be ended, which comes before all jobs.
+    lost: VecDeque<Lost>,
 }
 
 impl Work {
     /// Whether nothing is left to do.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+        self.jobs.is_empty() && self.lost.is_empty()
+    }
+
+    /// Adds a lost gateway behind the others.
+    pub fn lose(&mut self, lost: Lost) {
+        self.lost.push_back(lost);
+    }
+
+    /// The lost gateway to go on with.
+    pub fn lost(&self) -> Option<Lost> {
+        self.lost.front().copied()
+    }
+
+    /// Notes how far the first lost gateway has come.
+    pub fn advance_lost(&mut self, lost: Lost) {
+        self.lost.pop_front();
+        if !lost.is_done() {
+            self.lost.push_front(lost);
+        }
+    }
+
+    /// No gateway is lost any more.
+    pub fn forget_lost(&mut self) {
+        self.lost.clear();
     }
 
     /// Adds a job behind the others.

@@ -192,6 +192,7 @@ fn reason() -> impl Strategy<Value = Reason> {
         BadValue,
         OrderMismatch,
         Throttled,
+        CancelOnly,
     ])
 }
 

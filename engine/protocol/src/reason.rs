@@ -85,6 +85,8 @@ pub enum Reason {
     Throttled = 30,
     /// More rows than one answer can have.
     TooManyRows = 31,
+    /// Only cancels are taken: the journal is short of room.
+    CancelOnly = 32,
 }
 
 impl Reason {
@@ -123,6 +125,7 @@ impl Reason {
             Self::OrderMismatch => "the order is of another instrument or side",
             Self::Throttled => "too many messages",
             Self::TooManyRows => "too much for one answer: name an account",
+            Self::CancelOnly => "only cancels are taken now: the exchange is short of room",
         }
     }
 
@@ -158,7 +161,8 @@ impl Reason {
             | Self::BadValue
             | Self::OrderMismatch
             | Self::Throttled
-            | Self::TooManyRows => 99,
+            | Self::TooManyRows
+            | Self::CancelOnly => 99,
         }
     }
 
@@ -196,7 +200,8 @@ impl Reason {
             | Self::BadValue
             | Self::OrderMismatch
             | Self::Throttled
-            | Self::TooManyRows => 99,
+            | Self::TooManyRows
+            | Self::CancelOnly => 99,
         }
     }
 

@@ -186,6 +186,9 @@ pub enum Operation {
     SessionReset(Name),
     /// Changes the ack policy.
     Policy(AckPolicy),
+    /// Refuses (true) or takes (false) new orders and replaces, in all markets; cancels always go on. A node asks it of
+    /// itself while its disk has no room for the journal to grow.
+    CancelOnly(bool),
 }
 
 /// Kinds of operation records: `command::Kind` of each is this number.
@@ -224,8 +227,10 @@ pub mod kind {
     pub const SESSION_RESET: u8 = 38;
     /// [`super::Operation::Policy`]
     pub const POLICY: u8 = 39;
+    /// [`super::Operation::CancelOnly`]
+    pub const CANCEL_ONLY: u8 = 40;
     /// Last kind that is an operation.
-    pub const LAST: u8 = 39;
+    pub const LAST: u8 = 40;
 }
 
 /// Fixed part of every operation: numbers first, then the lengths of the texts that follow, in the order in which the
@@ -277,6 +282,7 @@ impl Operation {
             Self::Limits(_) => kind::LIMITS,
             Self::SessionReset(_) => kind::SESSION_RESET,
             Self::Policy(_) => kind::POLICY,
+            Self::CancelOnly(_) => kind::CANCEL_ONLY,
         }
     }
 
@@ -382,6 +388,7 @@ impl Operation {
             },
             Self::SessionReset(name) => Pieces { texts: [name, Name::EMPTY, Name::EMPTY], ..none },
             Self::Policy(policy) => Pieces { bytes: [policy as u8, 0, 0, 0], ..none },
+            Self::CancelOnly(on) => Pieces { bytes: [u8::from(on), 0, 0, 0], ..none },
         }
     }
 
@@ -431,6 +438,7 @@ impl Operation {
             }),
             kind::SESSION_RESET => Self::SessionReset(p.texts[0]),
             kind::POLICY => Self::Policy(byte(p.bytes[0], "ack policy")?),
+            kind::CANCEL_ONLY => Self::CancelOnly(p.bytes[0] != 0),
             other => return Err(Malformed::Kind(other)),
         })
     }

@@ -92,6 +92,7 @@ fn operations() -> Vec<Operation> {
         }),
         Operation::SessionReset(name),
         Operation::Policy(AckPolicy::Disk),
+        Operation::CancelOnly(true),
     ]
 }
 

@@ -44,7 +44,8 @@ impl Directory {
             | Operation::Kill(..)
             | Operation::Limits(_)
             | Operation::SessionReset(_)
-            | Operation::Policy(_) => Err(Refusal::new("not a definition")),
+            | Operation::Policy(_)
+            | Operation::CancelOnly(_) => Err(Refusal::new("not a definition")),
         }
     }
 

@@ -77,6 +77,17 @@ impl Directory {
             || owners.into_iter().flatten().any(|id| self.participant(id).is_some_and(|owner| owner.killed))
     }
 
+    /// Whether new orders and replaces are refused in all markets.
+    #[inline]
+    pub fn cancel_only(&self) -> bool {
+        self.cancel_only
+    }
+
+    /// Refuses new orders and replaces from now on, or takes them again.
+    pub fn set_cancel_only(&mut self, on: bool) {
+        self.cancel_only = on;
+    }
+
     /// Whether the first load of reference data is complete.
     pub fn loaded(&self) -> bool {
         self.loaded

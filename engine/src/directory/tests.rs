@@ -530,7 +530,8 @@ impl Twin {
             | Operation::Kill(..)
             | Operation::Limits(_)
             | Operation::SessionReset(_)
-            | Operation::Policy(_) => panic!("the twin has no {operation:?}"),
+            | Operation::Policy(_)
+            | Operation::CancelOnly(_) => panic!("the twin has no {operation:?}"),
         }
     }
 

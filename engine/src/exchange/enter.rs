@@ -93,6 +93,9 @@ impl Exchange {
         if self.directory.killed(session, account) {
             return Err(Reason::Killed);
         }
+        if self.directory.cancel_only() {
+            return Err(Reason::CancelOnly);
+        }
         risk::check_market(instrument.market)?;
         if self.is_locked(terms.instrument) {
             return Err(Reason::MarketHalted);

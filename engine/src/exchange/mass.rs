@@ -31,6 +31,9 @@ impl Exchange {
 
     /// The next slice.
     pub(super) fn work_on(&mut self, out: &mut Emitter<'_>) {
+        if self.end_lost(out) {
+            return;
+        }
         let mut left = Left { orders: ORDERS_PER_SLICE, looks: LOOKS_PER_SLICE };
         while left.orders > 0
             && let Some(mut job) = self.work.first()

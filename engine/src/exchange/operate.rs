@@ -54,6 +54,10 @@ impl Exchange {
                 out.tell(SessionId::NONE, &Event::Policy(*policy));
                 Ok(Done::Now)
             }
+            Operation::CancelOnly(on) => {
+                self.directory.set_cancel_only(*on);
+                Ok(Done::Now)
+            }
         };
         let (outcome, sequence, text) = match done {
             Ok(Done::Now) => (Outcome::Done, out.sequence(), Note::EMPTY),
@@ -176,7 +180,7 @@ impl Exchange {
     /// Ends the day orders, and then the day. What members are told of that belongs to the new day already, so a member
     /// who is away gets it when he comes back. Numbers go on, and so do the names that were used.
     fn day_end(&mut self, out: &mut Emitter<'_>) {
-        self.sessions.day_end();
+        self.sessions.day_end(out.end());
         let selection = Selection {
             covered: Covered::All,
             instrument: InstrumentId::NONE,

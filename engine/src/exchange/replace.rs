@@ -43,6 +43,9 @@ impl Exchange {
         if self.directory.killed(order.session, order.account) {
             return Err(Reason::Killed);
         }
+        if self.directory.cancel_only() {
+            return Err(Reason::CancelOnly);
+        }
         risk::check_market(instrument.market)?;
         if asked.kind != OrderKind::Limit
             || !matches!(asked.time_in_force, TimeInForce::Day | TimeInForce::GoodTillCancel)

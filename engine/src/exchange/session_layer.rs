@@ -11,7 +11,7 @@ use rialto_protocol::{
 use super::Exchange;
 use super::emit::Emitter;
 use crate::directory::Covered;
-use crate::sessions::{LogOnAnswer, NoteAnswer};
+use crate::sessions::{LogOnAnswer, Lost, NoteAnswer};
 use crate::work::{Selection, Task};
 
 /// `BusinessRejectReason` (380): other.
@@ -61,6 +61,8 @@ impl Exchange {
             self.issued.jump();
         }
         self.sessions.epoch(&self.directory, out.timestamp(), opened.loss);
+        // All are gone, and gateways have other numbers from now on.
+        self.work.forget_lost();
         out.tell(SessionId::NONE, &Event::Epoch(*opened));
     }
 
@@ -118,10 +120,20 @@ impl Exchange {
         }
     }
 
+    /// The first slice follows at once, unless there are sessions of another gateway left.
     fn gateway_lost(&mut self, gateway: GatewayId, out: &mut Emitter<'_>) {
-        for session in self.sessions.gateway_lost(&self.directory, gateway, out.timestamp()) {
+        self.work.lose(Lost::new(gateway));
+        self.end_lost(out);
+    }
+
+    /// The next slice of the sessions of a lost gateway; whether there was one.
+    pub(super) fn end_lost(&mut self, out: &mut Emitter<'_>) -> bool {
+        let Some(mut lost) = self.work.lost() else { return false };
+        for session in self.sessions.gateway_lost(&self.directory, &mut lost, out.timestamp()) {
             out.tell(session, &Event::Gone);
         }
+        self.work.advance_lost(lost);
+        true
     }
 
     /// Answers the message that once made the exchange stop. The session need not be live.

@@ -134,7 +134,10 @@ impl Desk {
                 gone(self.sessions.log_off(&self.directory, &header, gateway, LogOffCause::PolicyUnmet))
             }
             "drained" => gone(self.sessions.log_off(&self.directory, &header, gateway, LogOffCause::Drained)),
-            "lost" => format!("{:?}", self.sessions.gateway_lost(&self.directory, gateway, self.now)),
+            "lost" => format!(
+                "{:?}",
+                self.sessions.gateway_lost(&self.directory, &mut Lost::new(gateway), self.now)
+            ),
             "reset" => gone(self.sessions.reset(&self.directory, SessionId(session), self.now)),
             "consume" => self.note(&header, Inbound::Consumed, false, None),
             "reject" => self.note(&header, Inbound::Consumed, false, Some(NoticeKind::Reject)),
@@ -296,7 +299,7 @@ fn a_member_that_expects_more_than_was_sent_is_told_so_and_not_let_in() {
 fn a_member_that_asks_for_what_is_kept_no_longer_is_told_so_and_not_let_in() {
     let mut desk = Desk::live();
     desk.check("log-off 0", "gone");
-    desk.sessions.day_end();
+    desk.sessions.day_end(Position::FIRST);
     desk.check(
         "log-on 2 789=1",
         "Logout 2: NextExpectedMsgSeqNum 1 is older than what is kept, from 2 (close)",
@@ -472,7 +475,7 @@ fn an_operator_s_reset_starts_anew_and_ends_a_live_session() {
 #[test]
 fn numbers_go_on_over_the_end_of_the_day_and_its_messages_are_kept_no_longer() {
     let mut desk = Desk::live();
-    desk.sessions.day_end();
+    desk.sessions.day_end(Position::FIRST);
     assert_eq!(desk.numbers(1), (2, 2));
     assert_eq!(desk.sessions.get(SessionId(1)).unwrap().first_kept(), SessionSeq(2));
     assert_eq!(desk.sessions.next_message(SessionId(1)), Some((SessionSeq(2), 0)));
@@ -566,7 +569,7 @@ fn what_only_the_node_may_say_is_taken_from_no_gateway() {
         assert_eq!(desk.admit(kind, 1, 2, 0), Admit::Yes);
         assert_eq!(desk.admit(kind, 1, 2, 1), Admit::Drop);
     }
-    for kind in [0, 8, 15, 40, 47, 52, 63, kind::LAST + 1, 255] {
+    for kind in [0, 8, 15, operation_kind::LAST + 1, 47, 52, 63, kind::LAST + 1, 255] {
         assert_eq!(desk.admit(kind, 1, 2, 0), Admit::Drop, "no command has kind {kind}");
         assert_eq!(desk.admit(kind, 1, 2, 1), Admit::Drop);
     }

@@ -47,7 +47,7 @@ fn history_gives_the_same_events_and_state_in_every_build() {
 }
 
 const EVENTS: &str = "244faccb38d3391e40b8b6f66765f1f34e7e2ffe4273dd847f8d5f9b376782c1";
-const STATE: &str = "5601f1af3aa6a5ff9a5236763cfbc449818058affaab0d93254fb86dcf263703";
+const STATE: &str = "25840252017ae9bf5dfab1a24f49233949ca99ee4df3bde5efdff02691280d5d";
 
 #[test]
 fn snapshot_in_the_middle_of_mass_work_and_of_a_sweep_changes_nothing() {
@@ -98,5 +98,5 @@ fn bytes_that_are_no_state_are_refused() {
     let mut other = body.clone();
     other[0] = 99;
     let refused = Exchange::from_state_body(&other).unwrap_err().to_string();
-    assert_eq!(refused, "state version 99, this build reads 1");
+    assert_eq!(refused, "state version 99, this build reads 2");
 }

@@ -20,6 +20,25 @@ fn closed_or_halted_market_takes_cancels_only() {
 }
 
 #[test]
+fn exchange_short_of_room_takes_cancels_only_and_leaves_each_market_as_it_was() {
+    let world = check(
+        "buy a 5 @ 100 -> new a
+         sell b 5 @ 101 -> new b
+         halt FEE -> FEE Halted; done
+         cancel-only on -> done
+         buy c 5 @ 100 -> rejected c: only cancels are taken now: the exchange is short of room
+         replace d a 4 @ 100 -> denied d order 1: only cancels are taken now: the exchange is short of room
+         cancel e a -> cancelled e was a
+         mass-cancel f -> cancelled b: cancelled by mass cancel; mass-cancelled f 1
+         cancel-only on -> done
+         cancel-only off -> done
+         buy g 5 @ 100 -> new g
+         buy h 5 @ 100 in FEE -> rejected h: the market is halted",
+    );
+    assert!(!world.stage.exchange.directory().cancel_only());
+}
+
+#[test]
 fn order_over_a_limit_is_refused() {
     check(
         "limit quantity 10 value 5000 -> done

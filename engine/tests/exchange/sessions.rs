@@ -1,6 +1,20 @@
 //! What the session layer does to orders, and that everything numbered is numbered.
 
+use std::collections::BTreeSet;
+
+use rialto_engine::exchange::Exchange;
+use rialto_engine::stage::Stage;
+use rialto_protocol::command::EpochOpened;
+use rialto_protocol::event::Event;
+use rialto_protocol::terms::SelfTrade;
+use rialto_protocol::{Command, Epoch, GatewayId, Name, SessionId};
+
 use crate::table::check;
+
+/// More than one command may tell of.
+const MANY: u32 = 5_000;
+/// Events of one command at most.
+const EVENTS_MAX: usize = 4_096;
 
 #[test]
 fn cancel_on_disconnect_waits_for_the_grace_and_spares_orders_till_cancelled() {
@@ -102,4 +116,75 @@ fn second_log_on_is_made_known_to_whoever_holds_the_session() {
          challenge -> 
          B:challenge -> B:challenged",
     );
+}
+
+#[test]
+fn lost_gateway_of_more_sessions_than_a_command_may_tell_of_loses_them_slice_by_slice() {
+    let mut stage = many_live();
+    let mut gone = BTreeSet::new();
+    stage.own(&Command::GatewayLost(GatewayId(1)));
+    take_gone(&stage, &mut gone);
+    let mut slices = 1;
+    while stage.exchange.work_pending() {
+        // A state in the middle of it goes on just the same.
+        let body = stage.exchange.state_body();
+        stage.exchange = Exchange::from_state_body(&body).unwrap();
+        stage.own(&Command::Continue);
+        take_gone(&stage, &mut gone);
+        slices += 1;
+    }
+    assert!(slices > 1);
+    assert_eq!(gone.len(), MANY as usize, "each is told once");
+    assert_eq!(stage.exchange.sessions().live(), 0);
+    stage.log_on(SessionId(1));
+    assert_eq!(stage.exchange.sessions().live(), 1);
+}
+
+#[test]
+fn sessions_of_the_next_epoch_are_not_ended_for_a_gateway_that_the_last_one_lost() {
+    let mut stage = many_live();
+    stage.own(&Command::GatewayLost(GatewayId(1)));
+    assert!(stage.exchange.work_pending());
+    stage.own(&Command::Epoch(EpochOpened { epoch: Epoch(2), node: Name::clipped("n1"), loss: false }));
+    let last = SessionId(MANY);
+    stage.log_on(last);
+    stage.own(&Command::Continue);
+    assert!(!stage.exchange.work_pending());
+    assert!(stage.exchange.sessions().get(last).unwrap().link().is_some());
+}
+
+/// Many sessions, all live on gateway 1.
+fn many_live() -> Stage {
+    let mut stage = Stage::new();
+    stage.participant("P", SelfTrade::Off).unwrap();
+    stage.account("A", "P").unwrap();
+    for number in 1..=MANY {
+        stage.session(&format!("S{number}"), "P", &["A"], false).unwrap();
+    }
+    assert_eq!(stage.exchange.sessions().live(), MANY as usize);
+    stage
+}
+
+/// Who is told to be gone, and nothing else is told.
+fn take_gone(stage: &Stage, gone: &mut BTreeSet<SessionId>) {
+    let mut told = 0;
+    for record in stage.events.records() {
+        let (header, event) = Event::decode(record).unwrap();
+        assert!(matches!(event, Event::Gone), "{event:?}");
+        assert!(gone.insert(header.session), "{:?} is told twice", header.session);
+        told += 1;
+    }
+    assert!(told <= EVENTS_MAX, "{told} events of one command");
+}
+
+#[test]
+fn nothing_that_was_told_before_the_trading_day_began_is_kept_for_a_resend() {
+    let mut world = check("buy a 1 @ 100 -> new a");
+    assert_eq!(world.stage.exchange.sessions().day_began().get(), 0);
+    let before = world.stage.exchange.event_end();
+    world.check("day-end -> expired a: ended with the day; day ended; done");
+    let began = world.stage.exchange.sessions().day_began().get();
+    assert_eq!(began, before, "what is told of the end belongs to the new day");
+    let last = world.stage.exchange.sessions().get(world.sessions[0]).unwrap().positions().last();
+    assert!(last >= began);
 }

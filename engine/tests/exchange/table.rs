@@ -490,6 +490,7 @@ fn operation(verb: &str, mut words: SplitWhitespace<'_>) -> Option<Operation> {
         "halt" => Operation::Market(MarketState::Halted, market(&mut words)),
         "bust" => Operation::Bust(TradeId(number(words.next()).unsigned_abs())),
         "day-end" => Operation::DayEnd,
+        "cancel-only" => Operation::CancelOnly(words.next()? == "on"),
         "cancel-all" => Operation::CancelAll(scope(words)),
         "kill" => Operation::Kill(scope(words), true),
         "free" => Operation::Kill(scope(words), false),

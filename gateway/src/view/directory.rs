@@ -126,7 +126,8 @@ impl Directory {
             | Operation::Kill(..)
             | Operation::Limits(_)
             | Operation::SessionReset(_)
-            | Operation::Policy(_) => {}
+            | Operation::Policy(_)
+            | Operation::CancelOnly(_) => {}
         }
     }
 

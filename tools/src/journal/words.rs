@@ -52,6 +52,7 @@ pub(super) const fn operation(operation: &Operation) -> &'static str {
         Operation::Limits(_) => "limits",
         Operation::SessionReset(_) => "session-reset",
         Operation::Policy(_) => "policy",
+        Operation::CancelOnly(_) => "cancel-only",
     }
 }
 

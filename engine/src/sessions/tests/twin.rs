@@ -269,7 +269,8 @@ impl Both {
                 for &id in &held {
                     twin.of(id).leave(id, now);
                 }
-                let gone = desk.sessions.gateway_lost(&desk.directory, GatewayId(gateway), desk.now);
+                let gone =
+                    desk.sessions.gateway_lost(&desk.directory, &mut Lost::new(GatewayId(gateway)), desk.now);
                 assert_eq!(gone, held.into_iter().map(SessionId).collect::<Vec<_>>());
             }
             Happening::Epoch { loss } => {
@@ -294,7 +295,7 @@ impl Both {
                     naive.first_kept = naive.at_least;
                     naive.sent.clear();
                 }
-                desk.sessions.day_end();
+                desk.sessions.day_end(Position::FIRST);
             }
             Happening::Wait { ns } => {
                 twin.now += ns;

@@ -4,7 +4,7 @@ use rialto_journal::segment::hex;
 use rialto_protocol::command::{
     Inbound, LogOffCause, LogOn, NewOrder, RefusedCancel, RefusedOrder, ReplaceOrder, SessionNote, order_flag,
 };
-use rialto_protocol::reference::{Operation, Scope, ScopeKind};
+use rialto_protocol::reference::{Limits, Operation, Scope, ScopeKind};
 use rialto_protocol::terms::{ParticipantKind, ReplaceRule, SelfTrade, SessionKind};
 use rialto_protocol::{Command, InstrumentId, OrderKind};
 use serde_json::{Map, Value};
@@ -226,16 +226,21 @@ pub(super) fn operation(operation: &Operation) -> Fields {
         Operation::CancelAll(scope) => self::scope(scope),
         Operation::Bust(trade) => none.with("527", trade),
         Operation::Kill(scope, on) => self::scope(scope).plain("on", *on),
-        Operation::Limits(limits) => none
-            .with("account", limits.account)
-            .with("symbol", limits.instrument)
-            .plain("quantity_max", limits.quantity_max)
-            .plain("value_max", limits.value_max)
-            .plain("collar_ppm", limits.collar_ppm)
-            .plain("orders_open_max", limits.orders_open_max),
+        Operation::Limits(limits) => self::limits(limits),
         Operation::SessionReset(comp_id) => none.with("comp_id", comp_id),
         Operation::Policy(policy) => none.with("policy", words::policy(*policy)),
+        Operation::CancelOnly(on) => none.plain("on", *on),
     }
+}
+
+fn limits(limits: &Limits) -> Fields {
+    Fields::default()
+        .with("account", limits.account)
+        .with("symbol", limits.instrument)
+        .plain("quantity_max", limits.quantity_max)
+        .plain("value_max", limits.value_max)
+        .plain("collar_ppm", limits.collar_ppm)
+        .plain("orders_open_max", limits.orders_open_max)
 }
 
 fn scope(scope: &Scope) -> Fields {

@@ -16,7 +16,6 @@ use rialto_journal::disk::Disk;
 use rialto_journal::disk::real::{Backend, RealDisk};
 use rialto_journal::log::{LogStart, Writer};
 use rialto_journal::meta::{MetaFile, NodeMeta, new_cluster_id};
-use rialto_journal::page::Chain;
 use rialto_journal::record::{CRC_AT, LENGTH_AT, SEQUENCE_AT, crc};
 use rialto_journal::recover::generation::{GenerationPlan, begin};
 use rialto_journal::recover::scan::Base;
@@ -107,7 +106,7 @@ pub fn run(dirs: &Dirs, backend: Backend, records: u64) -> anyhow::Result<Journa
         event_pages: EVENT_PAGES,
         policy: Policy::Disk,
         event_start: LogStart::EMPTY,
-        event_hash: Chain::default(),
+        event_hash: None,
     };
     let generation = begin(&start, recovered, &Arc::new(Mutex::new(meta)), &plan)?;
     let shm = generation.dir.clone();

@@ -52,8 +52,8 @@ impl JournalError {
         JournalError::Refused { path: path.to_owned(), why: why.into() }
     }
 
-    /// Whether the disk had no room: the one failure that preparing ahead may survive.
-    pub(crate) fn is_no_space(&self) -> bool {
+    /// Whether the disk had no room: the one failure that making segments ahead, or a snapshot, may survive.
+    pub fn is_no_space(&self) -> bool {
         match self {
             JournalError::Disk { source, .. } => source.kind() == io::ErrorKind::StorageFull,
             JournalError::Corrupt { .. }

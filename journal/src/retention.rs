@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::{During, JournalError};
+use crate::layout::ClusterId;
 use crate::meta::MetaFile;
 use crate::position::Position;
 use crate::segment::{ANY_STATE_MACHINE, Lineage, Log, list};
@@ -21,7 +22,8 @@ pub struct Needed {
 }
 
 /// Removes the segments of both logs that nobody needs, oldest first; says which. Never one that is being written, nor
-/// any that a start from the snapshots kept would read. Without a snapshot that is right nothing goes.
+/// any that a start from the snapshots kept would read. Without a snapshot that is right nothing goes. While the first
+/// commands are there, so are the first events: whoever finds some missing makes them all again.
 pub fn trim(disk: &Arc<dyn Disk>, dir: &Path, needed: Needed) -> Result<Vec<PathBuf>, JournalError> {
     let cluster_id = MetaFile::peek(disk, dir)?.cluster_id;
     // A snapshot counts if it will still be there after a power cut.
@@ -37,6 +39,9 @@ pub fn trim(disk: &Arc<dyn Disk>, dir: &Path, needed: Needed) -> Result<Vec<Path
     ] {
         let log_dir = dir.join(log.directory());
         let lineage = Lineage { log, cluster_id, state_machine: ANY_STATE_MACHINE };
+        if log == Log::Events && begins_at_genesis(disk, dir, cluster_id)? {
+            break;
+        }
         for segment in list(disk, &log_dir, &lineage)?.segments {
             // In order and one by one, so that what is left is always without a gap.
             if segment.header.end_page() > floor {
@@ -48,4 +53,11 @@ pub fn trim(disk: &Arc<dyn Disk>, dir: &Path, needed: Needed) -> Result<Vec<Path
         }
     }
     Ok(removed)
+}
+
+/// Whether the first command is still there.
+fn begins_at_genesis(disk: &Arc<dyn Disk>, dir: &Path, cluster_id: ClusterId) -> Result<bool, JournalError> {
+    let lineage = Lineage { log: Log::Commands, cluster_id, state_machine: ANY_STATE_MACHINE };
+    let found = list(disk, &dir.join(Log::Commands.directory()), &lineage)?;
+    Ok(found.segments.first().is_some_and(|segment| segment.header.first_page == 0))
 }

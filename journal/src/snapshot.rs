@@ -111,6 +111,24 @@ impl Snapshots {
         meta: &Mutex<MetaFile>,
     ) -> Result<SnapshotHead, JournalError> {
         self.sync_logs(point)?;
+        self.remove_unfinished()?;
+        match self.write_file(point, body) {
+            Ok(head) => {
+                let mut meta = meta.lock().unwrap_or_else(PoisonError::into_inner);
+                meta.update(|meta| meta.verified_snapshot = Some(point.seq))?;
+                drop(meta);
+                self.remove_older()?;
+                Ok(head)
+            }
+            Err(error) => {
+                // Where there is no room, an unfinished file takes some.
+                self.remove_unfinished()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn write_file(&self, point: &SnapshotPoint, body: &[u8]) -> Result<SnapshotHead, JournalError> {
         let head = SnapshotHead {
             cluster_id: self.cluster_id,
             point: point.clone(),
@@ -120,7 +138,6 @@ impl Snapshots {
         };
         let path = self.path(point.seq);
         let temporary = path.with_extension("tmp");
-        self.remove_unfinished()?;
         let mut file = self.disk.create(&temporary).during("create", &temporary)?;
         let frame = codec::encode(&head);
         file.write_at(0, &frame).during("write", &temporary)?;
@@ -134,10 +151,6 @@ impl Snapshots {
         self.read(&temporary)?;
         self.disk.rename(&temporary, &path).during("rename", &temporary)?;
         self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
-        let mut meta = meta.lock().unwrap_or_else(PoisonError::into_inner);
-        meta.update(|meta| meta.verified_snapshot = Some(point.seq))?;
-        drop(meta);
-        self.remove_older()?;
         Ok(head)
     }
 

@@ -13,7 +13,8 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::io::Errno;
 
 use super::{DiskFile, count, index};
 
@@ -30,6 +31,21 @@ impl MappedFile {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(MappedFile { map: MmapOptions::new().map_raw(&file)?, unsynced: 0..0 })
+    }
+}
+
+impl MappedFile {
+    /// Has the kernel make the pages writable. A file system that is shut down, or whose device is gone, answers a store
+    /// with SIGBUS, which is the end of the process without a word; asked before, it answers with an error.
+    fn ask_for(&self, start: usize, length: usize) -> io::Result<()> {
+        match self.map.advise_range(Advice::PopulateWrite, start, length) {
+            Err(error) if error.raw_os_error() == Some(Errno::FAULT.raw_os_error()) => Err(io::Error::other(
+                "the file system takes no more writes: it is shut down, or its device is gone",
+            )),
+            // Before Linux 5.14.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(()),
+            done => done,
+        }
     }
 }
 
@@ -51,6 +67,7 @@ impl DiskFile for MappedFile {
         let Some(end) = end else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a write past the end of a mapped file"));
         };
+        self.ask_for(start, bytes.len())?;
         let target = self.map.as_mut_ptr().wrapping_add(start);
         // SAFETY: `target..target + bytes.len()` lies in the map by the check above (2), whose pages are backed (1);
         // `bytes` cannot overlap it, as no reference into the map exists (3).

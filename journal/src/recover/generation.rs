@@ -17,7 +17,7 @@ use crate::recover::events::open_events;
 use crate::recover::ring::{COMMANDS_NAME, CURSORS_NAME, EVENTS_NAME, directory_name, remove_others};
 use crate::recover::{Recovered, Start};
 use crate::shared::{Identity, Kind};
-use crate::storage::{Storage, StorageStart};
+use crate::storage::{Storage, StorageStart, event_hash};
 
 /// What a generation is to be like.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +32,8 @@ pub struct GenerationPlan<'a> {
     pub policy: Policy,
     /// Where the event log is taken up: with the first command, or behind a snapshot's last event.
     pub event_start: LogStart<'a>,
-    /// The running hash of the full event pages before that.
-    pub event_hash: Chain,
+    /// The running hash of the full event pages before that; `None`: there is no page before.
+    pub event_hash: Option<Chain>,
 }
 
 /// A node's new shared memory and its storage. Commands behind the snapshot are still to be applied again.
@@ -94,7 +94,7 @@ pub fn begin(
         commands: (Arc::clone(commands.ring()), writer),
         base: end,
         events: (Arc::clone(events.ring()), events_writer),
-        event_hash: plan.event_hash,
+        event_hash: plan.event_hash.unwrap_or_else(|| event_hash::genesis(&identity.cluster_id)),
         cursors: Arc::clone(&cursors),
         meta: Arc::clone(meta),
     });

@@ -86,23 +86,25 @@ impl Supply {
             return Ok(Supplied::Worked);
         }
         let mut maker = lock(&self.maker);
-        if let Some(making) = maker.making.take() {
-            return self.go_on(&mut maker, making);
-        }
-        if lock(&self.ready).len() >= AHEAD {
-            return Ok(Supplied::Enough);
-        }
-        match self.start(&maker.next) {
-            Ok(making) => {
-                maker.making = Some(making);
-                Ok(Supplied::Worked)
-            }
+        match self.make_some(&mut maker) {
+            // Nothing of the unfinished file was promised to anybody.
             Err(error) if error.is_no_space() => {
                 self.remove_unfinished()?;
                 Ok(Supplied::NoSpace)
             }
-            Err(error) => Err(error),
+            done => done,
         }
+    }
+
+    fn make_some(&self, maker: &mut Maker) -> Result<Supplied, JournalError> {
+        if let Some(making) = maker.making.take() {
+            return self.go_on(maker, making);
+        }
+        if lock(&self.ready).len() >= AHEAD {
+            return Ok(Supplied::Enough);
+        }
+        maker.making = Some(self.start(&maker.next)?);
+        Ok(Supplied::Worked)
     }
 
     /// The next segment; made now if none is ready.

@@ -8,11 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::disk::index;
-use crate::layout::Page;
-use crate::page::Chain;
+use crate::layout::{ClusterId, Page};
+use crate::page::{self, Chain};
 
 /// How many of the newest hashes can be asked for: those of 16 MiB of events.
 const KEPT: u64 = 4096;
+
+/// The hash before the first page.
+pub fn genesis(cluster_id: &ClusterId) -> Chain {
+    page::genesis_chain(cluster_id)
+}
 
 /// The hash behind `page`, from the one before it.
 pub fn next(hash: &Chain, page: &Page) -> Chain {

@@ -9,7 +9,6 @@ use rialto_journal::disk::real::{Backend, RealDisk};
 use rialto_journal::error::JournalError;
 use rialto_journal::log::LogStart;
 use rialto_journal::meta::{META_NAME, MetaFile, NodeLock, NodeMeta, boot_id};
-use rialto_journal::page::genesis_chain;
 use rialto_journal::position::Position;
 use rialto_journal::recover::generation::{Generation, GenerationPlan, begin};
 use rialto_journal::recover::ring::{RingFound, find};
@@ -60,7 +59,7 @@ fn start(node_dir: &Path, shm_dir: &Path, epoch: u32) -> Result<Started, Journal
         event_pages: 32,
         policy: Policy::Async,
         event_start: LogStart::EMPTY,
-        event_hash: genesis_chain(&CLUSTER),
+        event_hash: None,
     };
     let generation = begin(&start, recovered, &Arc::new(Mutex::new(meta)), &plan)?;
     Ok(Started { generation, from_ring, last_seq, lost, lock })

@@ -97,6 +97,33 @@ fn a_disk_without_room_for_another_segment_is_told_and_the_node_goes_on() {
 }
 
 #[test]
+fn room_may_run_out_at_any_step_of_making_a_segment() {
+    let disk = PretendDisk::new(2);
+    let mut node = node(&disk);
+    let preparer = node.storage.preparer();
+    let mut seen = 0;
+    for call in 0.. {
+        disk.fail_at(disk.calls() + call, Failure::NoSpace);
+        let mut supplied = Supplied::Worked;
+        while supplied == Supplied::Worked {
+            supplied = preparer.step().unwrap();
+        }
+        if supplied == Supplied::Enough {
+            break;
+        }
+        assert_eq!(supplied, Supplied::NoSpace);
+        seen += 1;
+        assert_eq!(node.cursors.failure(), None);
+    }
+    disk.fail_at(u64::MAX, Failure::NoSpace);
+    assert!(seen > 3, "{seen} calls make a segment");
+    let is_segment = |name: &String| Path::new(name).extension().is_some_and(|found| found == "seg");
+    assert!(names(&disk).iter().all(is_segment), "what was begun in vain is removed: {:?}", names(&disk));
+    run(&mut node, 60);
+    assert_eq!(node.cursors.failure(), None);
+}
+
+#[test]
 fn segments_made_ahead_are_taken_over_by_the_next_epoch() {
     let disk = PretendDisk::new(1);
     let mut first = node(&disk);

@@ -144,6 +144,8 @@ fn retention_leaves_what_a_start_from_the_older_snapshot_needs() {
     let disk = PretendDisk::new(1);
     let lives = node_with_snapshots(&disk);
     let before = shared(&disk).list(&dir().join("commands")).unwrap();
+    let all_commands = Needed { command_page: 0, ..ALL };
+    assert!(trim(&shared(&disk), dir(), all_commands).unwrap().is_empty(), "events go behind commands");
     let some = trim(&shared(&disk), dir(), Needed { command_page: 30, event_page: 0 }).unwrap();
     assert_eq!(some.len(), 2, "pages 0 to 27 are in two files: {some:?}");
     assert_eq!(

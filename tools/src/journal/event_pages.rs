@@ -21,7 +21,7 @@ pub(super) struct EventPages {
 impl EventPages {
     /// An event log without an event.
     pub(super) fn genesis(cluster_id: ClusterId) -> Self {
-        Self::behind(cluster_id, (Position::FIRST, &[]), Chain::default())
+        Self::behind(cluster_id, (Position::FIRST, &[]), event_hash::genesis(&cluster_id))
     }
 
     /// An event log that goes on at `end`, which is in a page that has `begun` up to there; `hash` covers those before.

@@ -36,7 +36,7 @@ use crate::load;
 use crate::serve::command::gateway_settings;
 use crate::serve::node::Node;
 use crate::serve::run::{Running, Settings, launch};
-use crate::serve::start::Plan;
+use crate::serve::start::{Plan, Upkeep};
 use figures::Figures;
 use floor::Floor;
 use market::{GUEST, GUEST_PASSWORD};
@@ -115,6 +115,7 @@ impl Demo {
             accept_volatile: false,
             segment_bytes: u64::from(config.node.segment_mib) << 20,
             shm_bytes: u64::from(config.node.shm_mib) << 20,
+            upkeep: Upkeep::of(&config.node),
             reference: load::operations(&config)?,
         };
         Ok(Settings {

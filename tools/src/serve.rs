@@ -8,6 +8,8 @@ pub mod metrics;
 pub mod node;
 pub mod note;
 pub mod operator;
+mod rings;
+pub mod room;
 pub mod run;
 pub mod seed;
 pub mod show;

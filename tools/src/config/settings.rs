@@ -17,6 +17,11 @@ const SEGMENT_MIB_MAX: u32 = 65_536;
 /// MiB of shared memory that two rings of pages and a few input rings need at least.
 const SHM_MIB_MIN: u32 = 4;
 const SHM_MIB_MAX: u32 = 65_536;
+/// Commands from one snapshot to the next: a start replays no more than these, some seconds' work.
+const SNAPSHOT_EVERY: u32 = 10_000_000;
+const SNAPSHOT_EVERY_MIN: u32 = 100;
+/// History kept of each log: 64 GiB are some 500 million commands.
+const KEEP_MIB: u32 = 65_536;
 /// FIX 4.4 wants a message refused whose `SendingTime` is off by more than two minutes.
 const TOLERANCE_S_MAX: u32 = 120;
 /// CPU numbers that Linux can have (`CPU_SETSIZE`).
@@ -39,6 +44,10 @@ pub struct Node {
     pub segment_mib: u32,
     /// Shared memory that it may use.
     pub shm_mib: u32,
+    /// Commands from one snapshot to the next.
+    pub snapshot_every: u32,
+    /// How much of each log is kept beyond what a start or a resend may need.
+    pub keep_mib: u32,
 }
 
 /// Which cores the threads of a node are bound to.
@@ -163,7 +172,8 @@ impl fmt::Display for HostPort {
     }
 }
 
-pub(super) const NODE_KEYS: &[&str] = &["name", "cluster", "ack", "idle", "pin", "segment_mib", "shm_mib"];
+pub(super) const NODE_KEYS: &[&str] =
+    &["name", "cluster", "ack", "idle", "pin", "segment_mib", "shm_mib", "snapshot_every", "keep_mib"];
 pub(super) const LISTEN_KEYS: &[&str] = &["fix", "replication", "metrics"];
 pub(super) const FIX_KEYS: &[&str] = &["comp_id", "sending_time_tolerance_s", "user_defined_tags"];
 pub(super) const LIMITS_KEYS: &[&str] = &["messages_per_s", "orders_open_max"];
@@ -196,6 +206,8 @@ pub(super) fn node(section: &Section, listen: &Listen, flags: &Overrides) -> Res
         pin,
         segment_mib: section.whole("segment_mib", 256, 1..=SEGMENT_MIB_MAX)?,
         shm_mib: section.whole("shm_mib", 32, SHM_MIB_MIN..=SHM_MIB_MAX)?,
+        snapshot_every: section.whole("snapshot_every", SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN..=u32::MAX)?,
+        keep_mib: section.whole("keep_mib", KEEP_MIB, 0..=u32::MAX)?,
     })
 }
 

@@ -43,6 +43,7 @@ fn an_empty_file_is_a_lone_node_with_all_defaults() {
     assert_eq!(config.node.ack, Ack::Disk);
     assert_eq!((config.node.idle, &config.node.pin), (Idle::Auto, &Pin::Auto));
     assert_eq!((config.node.segment_mib, config.node.shm_mib), (256, 32));
+    assert_eq!((config.node.snapshot_every, config.node.keep_mib), (10_000_000, 65_536));
     assert_eq!(config.listen.fix.to_string(), "127.0.0.1:0");
     assert_eq!((config.listen.replication, config.listen.metrics), (None, None));
     assert_eq!(config.fix.comp_id, "RIALTO");

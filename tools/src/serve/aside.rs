@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use rialto_engine::exchange::Exchange;
@@ -12,7 +12,7 @@ use rialto_engine::shadow::Shadow;
 use rialto_journal::reader::PageSource;
 use rialto_protocol::Sequence;
 
-use super::snapshots::Snapshooter;
+use super::snapshots::{Made, Snapshooter};
 
 type Question = Box<dyn FnOnce(&Exchange, Sequence) + Send>;
 
@@ -28,6 +28,9 @@ pub struct Questions(Receiver<Question>);
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks when nothing is asked.
 const PAUSE: Duration = Duration::from_millis(50);
+/// At a stop: how long storage may take for the last pages, and between two looks whether it has.
+const STORED_MAX: Duration = Duration::from_secs(1);
+const STORED_LOOK: Duration = Duration::from_millis(2);
 /// Commands applied between two looks at the questions.
 const STRIDE: usize = 4096;
 
@@ -63,10 +66,9 @@ impl Questions {
     ) -> anyhow::Result<()> {
         lower_priority();
         loop {
-            let behind = shadow.follow(STRIDE)?;
-            if snapshots.is_due(shadow.sequence()) {
-                snapshots.make(&shadow)?;
-            }
+            // A snapshot that waits for storage holds the shadow where it is.
+            let waits = snapshots.is_due(shadow.sequence()) && snapshots.make(&shadow)? == Made::NotYet;
+            let behind = !waits && shadow.follow(STRIDE)?;
             match self.0.recv_timeout(if behind { Duration::ZERO } else { PAUSE }) {
                 Ok(question) => {
                     shadow.catch_up()?;
@@ -78,7 +80,15 @@ impl Questions {
             }
         }
         shadow.catch_up()?;
-        snapshots.make(&shadow)
+        let deadline = Instant::now() + STORED_MAX;
+        while snapshots.make(&shadow)? == Made::NotYet {
+            if Instant::now() > deadline {
+                tracing::warn!("no snapshot at this stop: the last pages are not stored");
+                break;
+            }
+            thread::sleep(STORED_LOOK);
+        }
+        Ok(())
     }
 }
 

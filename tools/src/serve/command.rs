@@ -1,7 +1,9 @@
 //! `rialto serve`: the command line, the ready line, and the signals.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -14,9 +16,10 @@ use rialto_journal::disk::real::Backend;
 use rialto_journal::meta::{META_NAME, NodeLock};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::run::{Settings, launch};
-use super::start::Plan;
+use super::start::{Plan, Upkeep};
 use super::{files, listen};
 use crate::config::{Ack, Config, Idle, Overrides, Pin};
 use crate::failure::{Code, failure};
@@ -61,7 +64,10 @@ pub struct Serve {
     /// Gateway threads.
     #[arg(long, default_value_t = 1)]
     gateways: u32,
-    /// Structured logs on stderr as JSON.
+    /// Append logs to this file instead of writing them to stderr.
+    #[arg(long)]
+    log: Option<PathBuf>,
+    /// Logs as JSON, a line each.
     #[arg(long)]
     json: bool,
 }
@@ -76,7 +82,7 @@ enum StorageWord {
 impl Serve {
     /// Runs the node until a signal or a failure ends it.
     pub fn run(self) -> anyhow::Result<()> {
-        log_to_stderr(self.json)?;
+        start_log(self.log.as_deref(), self.json)?;
         let overrides = Overrides {
             name: self.name.clone(),
             ack: self.ack,
@@ -92,6 +98,13 @@ impl Serve {
         let settings = self.settings(&config)?;
         files::make_room(self.gateways)?;
         self.probe(&settings)?;
+        // What a disk does to a page between asking for it and storing into it: the node ends, as it does for any error.
+        signal_hook::flag::register_conditional_shutdown(
+            signal_hook::consts::SIGBUS,
+            i32::from(Code::Stopped.number()),
+            Arc::new(AtomicBool::new(true)),
+        )
+        .context("signals")?;
         let running = launch(&settings)?;
         let mut endpoints = running.node.endpoints();
         write_endpoints(&running.node.dir, &endpoints)?;
@@ -128,6 +141,7 @@ impl Serve {
             accept_volatile: self.accept_volatile,
             segment_bytes: u64::from(config.node.segment_mib) << 20,
             shm_bytes: u64::from(config.node.shm_mib) << 20,
+            upkeep: Upkeep::of(&config.node),
             reference: load::operations(config)?,
         };
         if self.gateways == 0 {
@@ -193,17 +207,40 @@ pub fn policy(ack: Ack) -> anyhow::Result<Policy> {
     }
 }
 
-/// Logs go to stderr; what is logged is set by `RUST_LOG`, at first warnings and the node's own remarks.
-fn log_to_stderr(json: bool) -> anyhow::Result<()> {
+/// Logs go to a file, else to stderr; what is logged is set by `RUST_LOG`, at first warnings and the node's own remarks.
+fn start_log(file: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let made = if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+    let writer = match file {
+        None => BoxMakeWriter::new(std::io::stderr),
+        Some(path) => {
+            let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            BoxMakeWriter::new(Arc::new(opened.map_err(|error| {
+                failure(Code::Usage, format!("--log {}: cannot append: {error}", path.display()))
+            })?))
+        }
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    let made = if json { builder.json().try_init() } else { builder.try_init() };
     made.map_err(|error| anyhow::anyhow!("logs: {error}"))
 }
 
-fn write_endpoints(dir: &std::path::Path, endpoints: &Value) -> anyhow::Result<()> {
+fn write_endpoints(dir: &Path, endpoints: &Value) -> anyhow::Result<()> {
     let (path, unfinished) = (dir.join("endpoints.json"), dir.join("endpoints.json.tmp"));
-    std::fs::write(&unfinished, format!("{endpoints}\n"))
-        .and_then(|()| std::fs::rename(&unfinished, &path))
-        .with_context(|| format!("{}: cannot write", path.display()))
+    let text = format!("{endpoints}\n");
+    let written = std::fs::write(&unfinished, &text).and_then(|()| std::fs::rename(&unfinished, &path));
+    match written {
+        // A full disk has room for as much as is there already.
+        Err(error) if error.kind() == ErrorKind::StorageFull => {
+            std::fs::remove_file(&unfinished).ok();
+            write_over(&path, &text)
+        }
+        done => done,
+    }
+    .with_context(|| format!("{}: cannot write", path.display()))
+}
+
+fn write_over(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rialto_engine::ports::Counters;
@@ -43,6 +43,8 @@ pub struct Node {
     pub aside: Aside,
     /// Hashes of the event log.
     pub event_hashes: Arc<EventHashes>,
+    /// The disk has no room for another segment: only cancels are taken.
+    pub no_space: Arc<AtomicBool>,
     /// Since when the policy is unmet, ns UTC; 0 = it is met.
     pub unmet_since_ns: AtomicU64,
 }
@@ -84,6 +86,7 @@ impl Node {
             "policy_met": unmet == 0 && cursors.failure().is_none(),
             "unmet_since_ns": if unmet == 0 { Value::Null } else { json!(unmet) },
             "market": market,
+            "no_space": self.no_space.load(Ordering::Relaxed),
             "cursors": {
                 "published": cursors.published(),
                 "sealed": cursors.sealed(),
@@ -122,6 +125,12 @@ impl Node {
             ("synced", "gauge", "Last command durable on this node", self.cursors.synced()),
             ("released", "gauge", "Last command told to the world", self.cursors.released()),
             ("epoch", "gauge", "Epoch in force", u64::from(self.epoch.0)),
+            (
+                "no_space",
+                "gauge",
+                "1 while the disk has no room and only cancels are taken",
+                u64::from(self.no_space.load(Ordering::Relaxed)),
+            ),
             ("orders_open", "gauge", "Open orders in all books", orders),
             ("sessions_live", "gauge", "Sessions that are logged on", sessions),
             ("malformed_total", "counter", "Records that were no command", count(&self.counters.malformed)),

@@ -5,8 +5,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use anyhow::Context;
 use parking_lot::Mutex;
 use rialto_engine::exchange::Exchange;
 use rialto_engine::matcher::{Ended, Idle};
-use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_engine::ports::{Counters, InHand, Readers};
 use rialto_gateway::gateway::{Gateway, GatewayParts, Settings as GatewaySettings};
 use rialto_gateway::view::View;
 use rialto_gateway::view::seed::Seed;
@@ -27,23 +27,21 @@ use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::segment::{Lineage, Log};
 use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_storage};
 use rialto_protocol::{GatewayId, Sequence};
-use rialto_shmring::{Consumer, Doorbell, Geometry, Identity, Producer, Region};
+use rialto_shmring::{Doorbell, Producer, Region};
 
 use super::command::{gateway_settings, idle, policy};
 use super::node::Node;
 use super::note::PanicNote;
 use super::operator::Operator;
-use super::start::{self, Begun, Opened, Place, Plan, Wiring};
+use super::rings::{Rings, Wake};
+use super::room::Room;
+use super::start::{self, Begun, Place, Plan, Upkeep, Wiring};
 use super::view::Following;
 use super::{aside, listen, metrics, seed, snapshots, socket};
 use crate::config::Config;
 use crate::failure::{Code, failure};
 use crate::load;
 
-/// Slots of a gateway's ring in: 8,192 records of usual size.
-const RING_SLOTS: u32 = 8192;
-/// Slots of the operator's ring.
-const OPERATOR_SLOTS: u32 = 1024;
 /// How long each part of a stop may take.
 const STOP_MAX: Duration = Duration::from_millis(1500);
 /// Longest sleep of storage: who closes a page rings, but a missed ring must not matter.
@@ -86,6 +84,7 @@ impl Settings {
             accept_volatile: false,
             segment_bytes: 8 << 20,
             shm_bytes: 16 << 20,
+            upkeep: Upkeep::of(&config.node),
             reference: load::operations(config)?,
         };
         Ok(Self {
@@ -133,55 +132,15 @@ struct Bells {
     storage: Arc<Doorbell>,
 }
 
-/// How a sleeping reader is woken, known once its thread is.
-type Wake = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
-
-struct Rings {
-    ports: Vec<Port>,
-    producers: Vec<Producer>,
-    regions: Vec<Arc<Region>>,
-    wakes: Vec<Wake>,
-    readers: Readers,
-}
-
-impl Rings {
-    /// Ring 0 for the operator, then one a gateway.
-    fn create(opened: &Opened, gateways: u32) -> anyhow::Result<Self> {
-        let mut rings = Self {
-            ports: Vec::new(),
-            producers: Vec::new(),
-            regions: Vec::new(),
-            wakes: Vec::new(),
-            readers: Readers::default(),
-        };
-        for gateway in 0..=gateways {
-            let path = opened.place.shm.join(format!("gateway-{gateway}.ring"));
-            let schema = u64::from(rialto_protocol::VERSION);
-            let generation = opened.place.identity.generation;
-            let slots = if gateway == 0 { OPERATOR_SLOTS } else { RING_SLOTS };
-            let identity = Identity { schema, generation, gateway };
-            let region = Arc::new(Region::create(&path, &identity, Geometry::new(slots)?)?);
-            rings.ports.push(Port { gateway: GatewayId(gateway), ring: Consumer::new(Arc::clone(&region))? });
-            rings.producers.push(Producer::new(Arc::clone(&region))?);
-            let wake = Wake::default();
-            let woken = Arc::clone(&wake);
-            rings.readers.add(Arc::clone(&region), move || {
-                if let Some(wake) = woken.get() {
-                    wake();
-                }
-            });
-            rings.wakes.push(wake);
-            rings.regions.push(region);
-        }
-        Ok(rings)
-    }
-}
-
 /// Starts a node: it accepts clients when this returns.
 pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
     let opened = start::open(&settings.plan)?;
     for remark in &opened.remarks {
         tracing::warn!("{remark}");
+    }
+    if opened.from_snapshot > Sequence(0) {
+        let (snapshot, replayed) = (opened.from_snapshot.0, opened.state.1.0 - opened.from_snapshot.0);
+        tracing::info!(snapshot, replayed, "begun from a snapshot");
     }
     if opened.from_ring > 0 {
         tracing::info!(records = opened.from_ring, "taken over from shared memory");
@@ -251,6 +210,8 @@ fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Res
     let operator = Arc::new(Operator::new(parts.producers.remove(0), Arc::clone(&parts.bells.matcher)));
     let view = Arc::new(Mutex::new(View::new(&seed)));
     let (aside, questions) = aside::aside();
+    let preparer = begun.storage.preparer();
+    let room = Room::new(preparer.no_space(), begun.matcher.exchange().directory().cancel_only());
     let node = Arc::new(Node {
         name: settings.plan.node.clone(),
         dir: settings.plan.dir.clone(),
@@ -263,6 +224,7 @@ fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Res
         operator: Arc::clone(&operator),
         aside,
         event_hashes: Arc::clone(begun.storage.event_hashes()),
+        no_space: Arc::clone(preparer.no_space()),
         unmet_since_ns: AtomicU64::new(0),
     });
     let shadow = shadow(settings, &begun, questions, &stop)?;
@@ -278,11 +240,11 @@ fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Res
         region: parts.regions.remove(0),
         event_hashes: Arc::clone(begun.storage.event_hashes()),
         chained: begun.matcher.sequence().0,
+        room,
     };
     let view = follow(following, &parts.wakes.remove(0), &stop)?;
     let gateways = gateways(settings, &begun, &mut parts, (&seed, &stop))?;
     let Begun { place, mut matcher, storage, cursors, .. } = begun;
-    let preparer = storage.preparer();
     let storage = store(storage, &cursors, (&parts, &stop))?;
     let stopping = Arc::clone(&stop);
     let preparer = named("prepare", move || {
@@ -320,7 +282,7 @@ fn shadow(
         begun,
         segments(settings, begun, Log::Commands),
         segments(settings, begun, Log::Events),
-        &settings.plan.dir,
+        (&settings.plan.dir, settings.plan.upkeep),
     );
     let reader = LogReader::new(
         Arc::clone(&begun.commands),
@@ -467,6 +429,10 @@ impl Running {
         join(self.preparer)?;
         if let Some(why) = storage.failure() {
             return Err(failure(Code::Stopped, format!("the journal failed: {why}")));
+        }
+        if self.cursors.failure().is_some() {
+            // Not a clean stop, whatever could still be stored: shared memory has the rest.
+            return Err(failure(Code::Stopped, "the node stopped itself: its disk failed, see the log"));
         }
         storage.stop()?;
         std::fs::remove_dir_all(&self.place.shm).ok();

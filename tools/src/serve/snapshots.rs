@@ -1,25 +1,36 @@
 //! Makes a snapshot of the shadow's state where it stands, and says when the next one is due.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use rialto_engine::shadow::Shadow;
+use rialto_journal::cursor::Cursors;
+use rialto_journal::disk::Disk;
+use rialto_journal::error::JournalError;
 use rialto_journal::layout::{PAGE_BYTES, PAGE_HEADER_BYTES};
 use rialto_journal::log::LogRing;
 use rialto_journal::meta::MetaFile;
 use rialto_journal::position::Position;
 use rialto_journal::reader::{LogReader, PageSource, UpTo};
 use rialto_journal::recover::scan::Base;
+use rialto_journal::retention::{Needed, trim};
 use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::snapshot::{SnapshotPoint, Snapshots};
+use rialto_journal::storage::FAILURE_STORAGE;
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Sequence;
 
-use super::start::Begun;
+use super::start::{Begun, Upkeep, lock_meta};
 
-/// Commands between two snapshots of a node that runs on.
-const EVERY: u64 = 10_000_000;
+/// What became of a snapshot that was to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// There is one of this state, or there will be one of a later state.
+    Done,
+    /// The pages that lead to this state are not all stored yet.
+    NotYet,
+}
 
 /// What a snapshot is made with.
 #[derive(Debug)]
@@ -40,6 +51,11 @@ pub struct Snapshooter {
     meta: Arc<Mutex<MetaFile>>,
     /// Sequence of the last snapshot.
     last: Sequence,
+    /// The node's cursors.
+    cursors: Arc<Cursors>,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    upkeep: Upkeep,
 }
 
 impl Snapshooter {
@@ -48,9 +64,10 @@ impl Snapshooter {
         begun: &Begun,
         command_segments: SegmentReader,
         event_segments: SegmentReader,
-        dir: &Path,
+        (dir, upkeep): (&Path, Upkeep),
     ) -> Self {
         let cluster_id = begun.place.identity.cluster_id;
+        let last = lock_meta(&begun.place.meta).get().verified_snapshot.unwrap_or(0);
         Self {
             snapshots: Snapshots::new(&begun.place.disk, dir, cluster_id),
             command_segments,
@@ -59,28 +76,33 @@ impl Snapshooter {
             event_segments,
             event_hashes: Arc::clone(begun.storage.event_hashes()),
             meta: Arc::clone(&begun.place.meta),
-            last: Sequence(0),
+            last: Sequence(last),
+            cursors: Arc::clone(&begun.cursors),
+            disk: Arc::clone(&begun.place.disk),
+            dir: dir.to_owned(),
+            upkeep,
         }
     }
 
     /// Whether enough commands have come since the last one.
     pub fn is_due(&self, sequence: Sequence) -> bool {
-        sequence.0 >= self.last.0 + EVERY
+        sequence.0 >= self.last.0 + self.upkeep.snapshot_every
     }
 
-    /// Makes one of the shadow's state, unless there is one of it.
-    pub fn make<S: PageSource>(&mut self, shadow: &Shadow<S>) -> anyhow::Result<()> {
+    /// Makes one of the shadow's state, unless there is one of it; then what nobody needs any more goes.
+    pub fn make<S: PageSource>(&mut self, shadow: &Shadow<S>) -> anyhow::Result<Made> {
         if shadow.sequence() == self.last {
-            return Ok(());
+            return Ok(Made::Done);
         }
         let event_at = Position::new(shadow.exchange().event_end());
         let Some(event_hash) = self.event_hashes.at(event_at.page()) else {
-            tracing::warn!(
-                page = event_at.page(),
-                "no snapshot: the event pages before it are not stored yet"
-            );
-            return Ok(());
+            // Either storage is behind the shadow, or so far ahead of it that a later state has to do.
+            let is_behind = self.event_hashes.latest().0 < event_at.page();
+            return Ok(if is_behind { Made::NotYet } else { Made::Done });
         };
+        if !self.is_stored(shadow.command_position())? {
+            return Ok(Made::NotYet);
+        }
         let point = SnapshotPoint {
             seq: shadow.sequence().0,
             command_at: shadow.command_position().get(),
@@ -92,10 +114,46 @@ impl Snapshooter {
             epoch_table: Vec::new(),
         };
         let body = shadow.exchange().state_body();
-        let head = self.snapshots.write(&point, &body, &self.meta)?;
         self.last = shadow.sequence();
-        tracing::info!(seq = point.seq, bytes = head.body_bytes, "snapshot written and verified");
+        match self.snapshots.write(&point, &body, &self.meta).and_then(|head| {
+            let bytes = head.body_bytes;
+            tracing::info!(seq = point.seq, bytes, "snapshot written and verified");
+            self.trim(shadow)
+        }) {
+            Ok(()) => {}
+            Err(error) if error.is_no_space() => tracing::error!(%error, "no snapshot: the disk has no room"),
+            Err(error) => {
+                if matches!(error, JournalError::Disk { .. }) {
+                    // What a disk did not keep here it may not have kept elsewhere.
+                    self.cursors.fail(FAILURE_STORAGE);
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(Made::Done)
+    }
+
+    /// Removes segments that no start and no resend needs and that are not to be kept as history.
+    fn trim<S: PageSource>(&self, shadow: &Shadow<S>) -> Result<(), JournalError> {
+        let keep_pages = self.upkeep.keep_bytes / PAGE_BYTES as u64;
+        let event_end = Position::new(shadow.exchange().event_end());
+        let needed = Needed {
+            command_page: shadow.command_position().page().saturating_sub(keep_pages),
+            event_page: event_end
+                .page()
+                .saturating_sub(keep_pages)
+                .min(shadow.exchange().sessions().day_began().page()),
+        };
+        for segment in trim(&self.disk, &self.dir, needed)? {
+            tracing::info!(segment = %segment.display(), "removed: snapshots cover it");
+        }
         Ok(())
+    }
+
+    /// Whether all pages up to `at` are in the segments.
+    fn is_stored(&self, at: Position) -> anyhow::Result<bool> {
+        let pages = at.page() + u64::from(at.offset() > PAGE_HEADER_BYTES);
+        Ok(pages == 0 || self.command_segments.base_behind(pages - 1)?.is_some())
     }
 
     /// The start of the last stored page at or before `at`.

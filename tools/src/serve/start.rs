@@ -56,8 +56,26 @@ pub struct Plan {
     pub segment_bytes: u64,
     /// Most shared memory, in bytes.
     pub shm_bytes: u64,
+    /// When snapshots are made, and what is kept behind them.
+    pub upkeep: Upkeep,
     /// What an empty journal is told first.
     pub reference: Vec<Operation>,
+}
+
+/// How often a node that runs on makes a snapshot, and how much of its history it keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep {
+    /// Commands from one snapshot to the next.
+    pub snapshot_every: u64,
+    /// Bytes of each log that are kept beyond what a start or a resend may need.
+    pub keep_bytes: u64,
+}
+
+impl Upkeep {
+    /// As a configuration says.
+    pub fn of(node: &crate::config::Node) -> Self {
+        Self { snapshot_every: node.snapshot_every.into(), keep_bytes: u64::from(node.keep_mib) << 20 }
+    }
 }
 
 /// A node's directory, locked, and what shared memory it has.
@@ -92,6 +110,8 @@ pub struct Opened {
     pub cursors: Arc<Cursors>,
     /// Records that were found in shared memory alone.
     pub from_ring: u64,
+    /// The last command of the snapshot that the state was begun from, 0 = none.
+    pub from_snapshot: Sequence,
     /// The highest epoch known.
     pub epoch: u32,
     /// What was cut off, refused or lost, in words.
@@ -279,6 +299,7 @@ fn replay(
         storage,
         cursors,
         from_ring,
+        from_snapshot: from,
         epoch,
         remarks,
     })
@@ -287,13 +308,13 @@ fn replay(
 struct EventStart {
     end: Position,
     page: Option<Box<[u8; 4096]>>,
-    hash: Chain,
+    hash: Option<Chain>,
 }
 
 fn begin_state(snapshot: Option<&Snapshot>) -> anyhow::Result<(Exchange, Sequence, EventStart)> {
     let Some(Snapshot { head, body }) = snapshot else {
-        let hash = Chain::default();
-        return Ok((Exchange::new(), Sequence(0), EventStart { end: Position::FIRST, page: None, hash }));
+        let start = EventStart { end: Position::FIRST, page: None, hash: None };
+        return Ok((Exchange::new(), Sequence(0), start));
     };
     let exchange = Exchange::from_state_body(body)?;
     let mut page = None;
@@ -303,7 +324,8 @@ fn begin_state(snapshot: Option<&Snapshot>) -> anyhow::Result<(Exchange, Sequenc
         page = Some(whole);
     }
     let end = Position::new(head.point.event_at);
-    Ok((exchange, Sequence(head.point.seq), EventStart { end, page, hash: head.point.event_hash }))
+    let start = EventStart { end, page, hash: Some(head.point.event_hash) };
+    Ok((exchange, Sequence(head.point.seq), start))
 }
 
 /// Pages of the two logs' rings within the node's shared memory: a quarter for commands, a half for events, the rest

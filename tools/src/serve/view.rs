@@ -14,6 +14,7 @@ use rialto_protocol::{Command, Event};
 use rialto_shmring::{Region, Side};
 
 use super::operator::{Answer, Operator};
+use super::room::Room;
 
 /// Longest sleep: the readers are woken when something is released, but a missed wake must not matter.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
@@ -40,12 +41,15 @@ pub struct Following<S> {
     pub event_hashes: Arc<EventHashes>,
     /// The last command before which one was.
     pub chained: u64,
+    /// Whether the disk has room.
+    pub room: Room,
 }
 
 impl<S: PageSource> Following<S> {
     /// Follows until `stop` is set and all that was released is seen.
     pub fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         loop {
+            self.room.look(&self.operator);
             if self.follow()? {
                 self.chain();
                 continue;

@@ -45,6 +45,7 @@ pub(crate) fn told(output: &Output) -> (Option<i32>, String, String) {
 #[derive(Debug)]
 pub(crate) struct Home {
     folder: TempDir,
+    data: PathBuf,
     shm: TempDir,
     /// A name that no other test's cluster has.
     pub(crate) cluster: String,
@@ -53,12 +54,18 @@ pub(crate) struct Home {
 impl Home {
     /// A new home, whose configuration is `config` with `CLUSTER` replaced by its cluster's name.
     pub(crate) fn new(config: &str) -> Self {
+        Self::make(config, None)
+    }
+
+    /// A new home whose node has its directory in `place`, or beside its configuration.
+    pub(crate) fn make(config: &str, place: Option<&Path>) -> Self {
         static HOMES: AtomicU32 = AtomicU32::new(0);
         let cluster = format!("t{}-{}", std::process::id(), HOMES.fetch_add(1, Ordering::Relaxed));
         // Not in /tmp, which may be memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
         let shm = tempfile::Builder::new().prefix("rialto-test-").tempdir_in("/dev/shm").expect("/dev/shm");
-        let home = Self { folder, shm, cluster };
+        let data = place.unwrap_or(folder.path()).join("n1");
+        let home = Self { folder, data, shm, cluster };
         fs::write(home.config(), config.replace("CLUSTER", &home.cluster)).unwrap();
         home
     }
@@ -69,7 +76,7 @@ impl Home {
 
     /// The node's directory.
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("n1")
+        self.data.clone()
     }
 
     /// `SHM_DIR`.
@@ -121,8 +128,8 @@ impl Home {
 /// A running node.
 #[derive(Debug)]
 pub(crate) struct Node {
-    child: Child,
-    data: PathBuf,
+    pub(crate) child: Child,
+    pub(crate) data: PathBuf,
     log: PathBuf,
     /// The ready line.
     pub(crate) ready: Value,

@@ -46,6 +46,10 @@ pub(crate) struct Ledger {
     log_on: Option<u32>,
     /// Number behind the last message that came once more.
     again_to: u32,
+    /// What was told below this number, on an earlier trading day, is not kept.
+    kept_from: u32,
+    /// Reports that were told, and those that came once more since the last log-on, equal to the first time.
+    reports: (usize, usize),
 }
 
 impl Ledger {
@@ -61,6 +65,32 @@ impl Ledger {
     /// A log-on is sent now.
     pub(crate) fn log_on(&mut self) {
         (self.log_on, self.again_to) = (None, 0);
+        self.reports.1 = 0;
+    }
+
+    /// Number of the answer to the log-on, once it has come.
+    pub(crate) fn log_on_answer(&self) -> Option<u32> {
+        self.log_on
+    }
+
+    /// The trading day ends now.
+    pub(crate) fn day_ends(&mut self) {
+        self.kept_from = self.next;
+    }
+
+    /// Whether all up to this number has come once more.
+    pub(crate) fn is_filled_to(&self, number: u32) -> bool {
+        self.again_to > number
+    }
+
+    /// Messages that were told and are sent again when asked for.
+    pub(crate) fn reports(&self) -> usize {
+        self.reports.0
+    }
+
+    /// How many of them came once more since the last log-on, each equal to the first time.
+    pub(crate) fn reports_again(&self) -> usize {
+        self.reports.1
     }
 
     /// Whether the log-on is answered, and all that it asked for by naming `from` has come.
@@ -125,8 +155,10 @@ impl Ledger {
     fn once_more(&mut self, number: u32, message: &Message, is_fill: bool) {
         match self.told.get(&number) {
             Some(Told::Admin) => assert!(is_fill, "{}: {number} was none: {message}", self.name),
+            Some(Told::Report(_)) if is_fill && number < self.kept_from => {}
             Some(Told::Report(before)) => {
                 assert_eq!(before.to_string(), message.lasting().to_string(), "{}", self.name);
+                self.reports.1 += 1;
             }
             None if is_fill => _ = self.told.insert(number, Told::Admin),
             None => self.first(number, message),
@@ -139,6 +171,7 @@ impl Ledger {
             "3" | "j" => panic!("{}: refused: {message}", self.name),
             _ => {
                 self.report(number, message);
+                self.reports.0 += 1;
                 Told::Report(message.lasting())
             }
         };

@@ -76,13 +76,19 @@ impl Trader {
         self.client = Some(Client::connect(address, self.wire, &self.name)?);
         let number = self.next_number;
         (self.log_on_number, self.next_number) = (number, number + 1);
-        let proof = format!("553={}|554=secret|789={from}", self.name);
+        // In FIX a member may also see for itself that it has missed something, and ask.
+        let asks = self.wire == Wire::Fix && self.random.below(2) == 0;
+        let next = if asks { String::new() } else { format!("|789={from}") };
+        let proof = format!("553={}|554=secret{next}", self.name);
         let line = match self.wire {
             Wire::Line => format!("35=A|{proof}"),
             Wire::Fix => format!("35=A|98=0|108=30|{proof}"),
         };
         self.ledger.log_on();
         self.send(&line, number, false)?;
+        if asks {
+            self.ask_from(from, load)?;
+        }
         self.listen_until(load, "all that was missed", |trader| trader.ledger.is_back(from))?;
         if self.wire == Wire::Line {
             for place in self.waiting.keys().copied().collect::<Vec<_>>() {
@@ -91,6 +97,30 @@ impl Trader {
         }
         self.listen_until(load, "answers", |trader| trader.waiting.is_empty())?;
         if self.wire == Wire::Line { self.ask_again(load) } else { Ok(()) }
+    }
+
+    /// Asks by `ResendRequest` for all from this number up to the log-on's answer, if there is any. What comes meanwhile
+    /// is kept until the gap is filled.
+    fn ask_from(&mut self, from: u32, load: &Load) -> io::Result<()> {
+        self.listen_until(load, "the log-on's answer", |trader| trader.ledger.log_on_answer().is_some())?;
+        let answer = self.ledger.log_on_answer().expect("it has come");
+        if answer <= from {
+            return Ok(());
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        self.send(&format!("35=2|7={from}|16={answer}"), number, false)?;
+        let mut kept = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        while !self.ledger.is_filled_to(answer) {
+            assert!(Instant::now() < deadline, "{}: {from} to {answer} are not sent again", self.name);
+            match self.client.as_mut().expect("connected").receive(TURN)? {
+                Some(message) if message.is_again() => self.hear(&message, load)?,
+                Some(message) => kept.push(message),
+                None => {}
+            }
+        }
+        kept.iter().try_for_each(|message| self.hear(message, load))
     }
 
     /// Hears all that others caused until now: the answer to a test comes behind it.
@@ -161,7 +191,12 @@ impl Trader {
     /// Takes down the next message, if one comes soon.
     fn listen(&mut self, load: &Load) -> io::Result<Option<Message>> {
         let Some(message) = self.client.as_mut().expect("connected").receive(TURN)? else { return Ok(None) };
-        self.ledger.take(&message);
+        self.hear(&message, load)?;
+        Ok(Some(message))
+    }
+
+    fn hear(&mut self, message: &Message, load: &Load) -> io::Result<()> {
+        self.ledger.take(message);
         load.received.fetch_add(1, Ordering::Relaxed);
         if self.wire == Wire::Fix && message.kind() == "2" {
             self.send_again(message.whole(7))?;
@@ -170,7 +205,7 @@ impl Trader {
             let ledger = &self.ledger;
             self.waiting.retain(|_, id| !ledger.is_answered(id));
         }
-        Ok(Some(message))
+        Ok(())
     }
 
     /// What was sent from this number up to the log-on, as FIX wants it: requests marked, the rest as gaps. What came

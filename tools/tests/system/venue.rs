@@ -2,6 +2,7 @@
 //! what the node has are the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 
@@ -9,8 +10,8 @@ use serde_json::Value;
 
 use crate::CONFIG;
 use crate::client::Wire;
-use crate::journal::replayed_hash;
-use crate::node::{Home, Node, rialto, told, until};
+use crate::journal::{Uninterrupted, verify_deep};
+use crate::node::{Home, Node, told, until};
 use crate::random::Random;
 use crate::trader::{Load, Trader};
 
@@ -20,12 +21,24 @@ const TOP_UP: u64 = 7;
 /// Digits behind the point that are counted: more than USD has.
 const DECIMALS: usize = 12;
 
+/// What a node says that began with a snapshot.
+const FROM_SNAPSHOT: &str = "begun from a snapshot";
+
 /// A node's home and its members.
 #[derive(Debug)]
 pub(crate) struct Venue {
     pub(crate) home: Home,
     pub(crate) traders: Vec<Trader>,
     pub(crate) random: Random,
+    /// More flags of each start.
+    pub(crate) flags: Vec<String>,
+    /// Starts that began with a snapshot.
+    pub(crate) from_snapshot: usize,
+    /// The newest snapshot was damaged: the next start must refuse it.
+    pub(crate) rotten: bool,
+    /// The journal does not begin with its first command any more.
+    pub(crate) is_trimmed: bool,
+    uninterrupted: Uninterrupted,
     /// Deposits made by hand: id and sequence.
     top_ups: Vec<(String, u64)>,
 }
@@ -33,42 +46,81 @@ pub(crate) struct Venue {
 impl Venue {
     /// Two members by line and two by FIX, of two participants.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::of(CONFIG, seed)
+    }
+
+    /// The same with this configuration.
+    pub(crate) fn of(config: &str, seed: u64) -> Self {
+        Self::at(Home::new(config), seed)
+    }
+
+    /// The same with the node's directory in `place`.
+    pub(crate) fn on(place: &Path, seed: u64) -> Self {
+        Self::at(Home::make(CONFIG, Some(place)), seed)
+    }
+
+    fn at(home: Home, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let members =
             [("ALPHA1", Wire::Line), ("ALPHA2", Wire::Fix), ("BETA1", Wire::Line), ("BETA2", Wire::Fix)];
         let traders = members.map(|(name, wire)| Trader::new(name, wire, random.fork()));
-        Self { home: Home::new(CONFIG), traders: traders.into(), random, top_ups: Vec::new() }
+        Self {
+            uninterrupted: Uninterrupted::new(&home.data()),
+            home,
+            traders: traders.into(),
+            random,
+            flags: Vec::new(),
+            from_snapshot: 0,
+            rotten: false,
+            is_trimmed: false,
+            top_ups: Vec::new(),
+        }
     }
 
-    /// Starts the node, whose state must be that of an uninterrupted replay.
-    pub(crate) fn start(&self, policy: &str) -> Node {
-        let node = self.home.start(&["--ack", policy]);
+    /// Starts the node, whose state must be that of an uninterrupted replay, whatever snapshot it began with.
+    pub(crate) fn start(&mut self, policy: &str) -> Node {
+        let flags: Vec<&str> =
+            ["--ack", policy].into_iter().chain(self.flags.iter().map(String::as_str)).collect();
+        let node = self.home.start(&flags);
+        let log = node.log();
+        self.from_snapshot += usize::from(log.contains(FROM_SNAPSHOT));
+        if std::mem::take(&mut self.rotten) {
+            assert!(log.contains("snapshot refused"), "{log}");
+        }
         let row = node.status(&["--state-hash"]);
         assert_eq!(row["ack"], policy);
         let hash = &row["state_hash"];
         let last = hash["seq"].as_u64().expect("a sequence");
         until("what is applied to be stored", || (synced(&node) >= last).then_some(()));
-        assert_eq!(hash["hash"], replayed_hash(&self.home.data(), last), "state at command {last}");
-        self.verify(hash);
+        self.compare(hash, last);
         node
     }
 
-    /// `rialto journal verify --deep`, beside the running node, comes to the same state.
-    fn verify(&self, hash: &Value) {
-        let data = self.home.data().display().to_string();
-        let last = hash["seq"].to_string();
-        let output = rialto(&["journal", "verify", &data, "--deep", "--to", &last, "--json"]);
-        let (code, stdout, stderr) = told(&output);
-        assert_eq!(code, Some(0), "{stdout} {stderr}");
-        let found: Value = serde_json::from_str(&stdout).expect("one JSON object");
-        let deep = &found["deep"];
-        assert_eq!(&deep["state_hash"], hash, "{found}");
-        assert!(deep["events_equal"] == true && deep["conserved"] == true, "{found}");
+    fn compare(&mut self, hash: &Value, last: u64) {
+        if self.is_trimmed {
+            let found = verify_deep(&self.home.data(), &["--to", &last.to_string()]);
+            assert_eq!(&found["deep"]["state_hash"], hash);
+        } else {
+            assert_eq!(hash["hash"], self.uninterrupted.hash_at(last), "state at command {last}");
+        }
+    }
+
+    /// `rialto journal verify --deep` on the directory of a node that is no more, before anything starts on it, comes to
+    /// the state of the uninterrupted replay, and finds every snapshot to be of the state that the replay has there.
+    pub(crate) fn verify_stopped(&mut self) {
+        let found = verify_deep(&self.home.data(), &[]);
+        let hash = &found["deep"]["state_hash"];
+        assert_eq!(hash["seq"], found["last_seq"], "{found}");
+        let last = hash["seq"].as_u64().expect("a sequence");
+        if !self.is_trimmed {
+            assert_eq!(hash["hash"], self.uninterrupted.hash_at(last), "state at command {last}");
+        }
     }
 
     /// All members log on, hear what they missed, and have every request answered.
     pub(crate) fn come_back(&mut self, node: &Node, all: bool) {
         let load = Load::default();
+        let told: Vec<usize> = self.traders.iter().map(|trader| trader.ledger.reports()).collect();
         thread::scope(|scope| {
             for trader in &mut self.traders {
                 let load = &load;
@@ -78,6 +130,10 @@ impl Venue {
         });
         for trader in &mut self.traders {
             trader.settle(&load).expect("the node is up");
+        }
+        for (trader, told) in self.traders.iter().zip(told).filter(|_| all) {
+            let again = trader.ledger.reports_again();
+            assert!(again >= told, "{}: {told} reports were told, {again} came once more", trader.name);
         }
     }
 

@@ -309,6 +309,13 @@ pub struct AccountsBody {
     totals: Vec<AssetTotals>,
 }
 
+impl AccountsBody {
+    /// Whose balances they are, and in what.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (AccountId, AssetId)> {
+        self.balances.iter().map(|(account, asset, _)| (*account, *asset))
+    }
+}
+
 impl Accounts {
     /// Everything, in a fixed order.
     pub fn body(&self) -> AccountsBody {

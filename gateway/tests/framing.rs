@@ -254,7 +254,9 @@ fn a_line_that_is_no_message_is_told_apart() {
 fn a_line_too_long_is_answered_once_and_dropped_to_its_end() {
     let line = |length: usize| format!("35=0|58={}", "x".repeat(length - 8));
     assert_eq!(lines(format!("{}\r\n", line(4096)).as_bytes()).len(), 1);
-    assert_eq!(lines(format!("{}\n35=0\n", line(4097)).as_bytes()), ["!TooLong", "35=0"]);
+    for length in [4097, 4098, 4099, 9000] {
+        assert_eq!(lines(format!("{}\n35=0\n", line(length)).as_bytes()), ["!TooLong", "35=0"], "{length}");
+    }
     let mut reader = Reader::default();
     let mut answers = 0;
     let huge = line(10_000_000);

@@ -1,7 +1,7 @@
 //! The state taken apart for a snapshot, and put together again.
 
 use rialto_journal::position::Position;
-use rialto_protocol::{InstrumentId, Quantity, Side};
+use rialto_protocol::{AccountId, AssetId, InstrumentId, Quantity, Side};
 
 use super::matching::Incoming;
 use super::terms::Terms;
@@ -66,6 +66,14 @@ impl Exchange {
     }
 
     pub(crate) fn from_body(body: StateBody) -> Result<Self, String> {
+        // Before any table grows to hold them.
+        let directory = &body.directory;
+        let unknown = |(account, asset): &(AccountId, AssetId)| {
+            directory.account(*account).is_none() || directory.asset(*asset).is_none()
+        };
+        if let Some((account, asset)) = body.accounts.owners().find(unknown) {
+            return Err(format!("a balance of {account:?} in {asset:?}"));
+        }
         let mut exchange = Self {
             event_end: Position::new(body.event_end),
             issued: body.issued,
@@ -113,6 +121,7 @@ impl Exchange {
         let instrument: InstrumentId = body.instrument;
         let defined = self.directory.instrument(instrument).ok_or("an order of no instrument")?;
         let (cash, asset) = (defined.cash, defined.asset);
+        self.directory.account(body.account).ok_or("an order of no account")?;
         let all = body.open.0.checked_add(body.filled.0).map(Quantity).ok_or("an order of too many lots")?;
         if body.price.0 <= 0 || body.open.0 < 0 || body.filled.0 < 0 || all > crate::book::QUANTITY_MAX {
             return Err(format!("{body:?}"));

@@ -16,7 +16,7 @@ use rialto_protocol::record::check_crc;
 use rialto_protocol::reference::{Author, Operation};
 use rialto_protocol::{Command, Event, GatewayId, Header, Name, SessionId, SessionSeq};
 
-use crate::heard::Heard;
+use crate::heard::{Heard, Past as ToldBefore};
 use crate::market::{self, SECOND_NS, START_NS};
 
 /// Connections at a time.
@@ -56,8 +56,8 @@ pub(crate) struct Conversations {
     places: [Option<Connection>; PLACES],
     /// Told by the exchange, not yet read by the gateway.
     told: VecDeque<u64>,
-    /// The last number each session was told, feeds apart.
-    last: HashMap<SessionId, u32>,
+    /// What each session was told, feeds apart.
+    before: HashMap<SessionId, ToldBefore>,
     serial: u32,
     /// The gateway reads no events, and its ring is not read.
     pub(crate) held: bool,
@@ -83,7 +83,7 @@ impl Conversations {
             log: Log::default(),
             places: [const { None }; PLACES],
             told: VecDeque::new(),
-            last: HashMap::new(),
+            before: HashMap::new(),
             serial: 0,
             held: false,
         }
@@ -142,6 +142,11 @@ impl Conversations {
     }
 
     pub(crate) fn operate(&mut self, operation: Operation) {
+        if let Operation::SessionReset(name) = operation
+            && let Some(session) = self.view.directory.session_by_comp_id(name.as_bytes())
+        {
+            self.before.entry(session.id).or_default().reset = true;
+        }
         self.own(SessionId::NONE, &Command::Operate(Author::default(), operation));
     }
 
@@ -184,10 +189,9 @@ impl Conversations {
         let known = self.view.directory.session(session.session());
         let name = known.map_or(String::new(), |known| known.def.comp_id.to_string());
         if session.is_feed() {
-            let mut last = heard.last;
-            heard.hear(&written, (&name, &mut last));
+            heard.hear(&written, (&name, &mut ToldBefore::default()));
         } else {
-            heard.hear(&written, (&name, self.last.entry(session.session()).or_default()));
+            heard.hear(&written, (&name, self.before.entry(session.session()).or_default()));
         }
         if session.close().is_some() && session.backlog().0 == 0 {
             heard.close();

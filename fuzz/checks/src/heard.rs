@@ -17,6 +17,15 @@ pub(crate) struct Heard {
     closed: bool,
 }
 
+/// What a session was told on all connections.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// Number of the last new message.
+    pub(crate) last: u32,
+    /// An operator has let its numbers begin anew.
+    pub(crate) reset: bool,
+}
+
 /// One message, as far as the rules of numbers go.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -30,9 +39,8 @@ pub(crate) struct Told {
 }
 
 impl Heard {
-    /// Takes what was written to the connection. `last` is the number of the last message that the session was told on any
-    /// connection.
-    pub(crate) fn hear(&mut self, bytes: &[u8], (comp_id, last): (&str, &mut u32)) {
+    /// Takes what was written to the connection.
+    pub(crate) fn hear(&mut self, bytes: &[u8], (comp_id, past): (&str, &mut Past)) {
         if bytes.is_empty() {
             return;
         }
@@ -44,7 +52,7 @@ impl Heard {
             let told =
                 if left[0] == b'8' { Some(take_fix(&mut left, comp_id)) } else { take_line(&mut left) };
             if let Some(told) = told {
-                self.check(&told, last);
+                self.check(&told, past);
             }
         }
     }
@@ -54,7 +62,7 @@ impl Heard {
         self.closed = true;
     }
 
-    fn check(&mut self, told: &Told, last: &mut u32) {
+    fn check(&mut self, told: &Told, past: &mut Past) {
         assert!(told.number > 0, "a message without a number: {told:?}");
         if told.again {
             let end = if told.msg_type == b"4" { told.named.saturating_sub(1) } else { told.number };
@@ -66,7 +74,8 @@ impl Heard {
             assert_eq!(told.number, 1, "a reset begins at 1: {told:?}");
             self.asked_from = 0;
         } else if self.last == 0 {
-            assert!(told.number > *last, "{last} was the last on an earlier connection: {told:?}");
+            let anew = told.number == 1 && std::mem::take(&mut past.reset);
+            assert!(anew || told.number > past.last, "{past:?} on earlier connections: {told:?}");
         } else {
             assert_eq!(told.number, self.last + 1, "numbers go up by one: {told:?}");
         }
@@ -75,7 +84,7 @@ impl Heard {
             self.asked_from = told.named;
         }
         self.last = told.number;
-        *last = told.number;
+        past.last = told.number;
     }
 }
 
@@ -194,9 +203,9 @@ mod tests {
 
     fn holds(messages: &[Vec<u8>]) -> bool {
         let heard = || {
-            let (mut heard, mut last) = (Heard::default(), 0);
+            let (mut heard, mut past) = (Heard::default(), Past::default());
             for message in messages {
-                heard.hear(message, ("ALPHA1", &mut last));
+                heard.hear(message, ("ALPHA1", &mut past));
             }
         };
         std::panic::catch_unwind(heard).is_ok()
@@ -229,10 +238,10 @@ mod tests {
     #[test]
     fn nothing_is_said_after_the_end() {
         let said = std::panic::catch_unwind(|| {
-            let (mut heard, mut last) = (Heard::default(), 0);
-            heard.hear(&heartbeat(1), ("ALPHA1", &mut last));
+            let (mut heard, mut past) = (Heard::default(), Past::default());
+            heard.hear(&heartbeat(1), ("ALPHA1", &mut past));
             heard.close();
-            heard.hear(&heartbeat(2), ("ALPHA1", &mut last));
+            heard.hear(&heartbeat(2), ("ALPHA1", &mut past));
         });
         assert!(said.is_err());
     }

@@ -66,8 +66,11 @@ impl Reader {
             if bytes.len() <= LINE_BYTES_MAX + 1 {
                 return Line::Partial;
             }
-            self.skipping = true;
-            return Line::Malformed { used: bytes.len(), why: Malformed::TooLong };
+            // What follows on its end, if that is here, is not part of it.
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            self.skipping = end.is_none();
+            let used = end.map_or(bytes.len(), |end| end + 1);
+            return Line::Malformed { used, why: Malformed::TooLong };
         };
         let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
         let used = end + 1;

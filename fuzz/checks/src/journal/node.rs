@@ -33,11 +33,11 @@ pub(crate) const CLUSTER: [u8; 16] = *b"cluster of tests";
 /// Fourteen pages of the log to a file.
 const SEGMENT_BYTES: u64 = 64 << 10;
 const RING_PAGES: u64 = 32;
-const COMMANDS: u64 = 700;
+const COMMANDS: u64 = 400;
 /// The commands after which a snapshot is made.
-pub(crate) const SNAPSHOTS: [u64; 2] = [300, 600];
-/// Disks kept of the run.
-const MOMENTS: usize = 48;
+pub(crate) const SNAPSHOTS: [u64; 2] = [150, 300];
+/// One of so many disks of the run is kept.
+const KEPT_OF: usize = 7;
 
 /// A disk at one moment of the run, and what was acknowledged by then.
 #[derive(Debug)]
@@ -115,6 +115,8 @@ struct Node {
     storage: Storage,
     meta: Arc<Mutex<MetaFile>>,
     written: Vec<Vec<u8>>,
+    moments: Vec<Moment>,
+    seen: usize,
 }
 
 impl Node {
@@ -139,48 +141,61 @@ impl Node {
             cursors: Arc::clone(&cursors),
             meta: Arc::clone(&meta),
         });
-        Self { disk, commands, events, cursors, storage, meta, written: Vec::new() }
+        Self {
+            disk,
+            commands,
+            events,
+            cursors,
+            storage,
+            meta,
+            written: Vec::new(),
+            moments: Vec::new(),
+            seen: 0,
+        }
     }
 
     /// Runs, with snapshots on the way, and stops.
     fn run(mut self) -> Run {
-        self.disk.keep_history();
         let body = market::open().exchange.state_body();
-        let mut acknowledged = Vec::new();
         for sequence in 1..=COMMANDS {
             while self.commands.room() < 2 || self.events.room() < 2 {
-                self.store(&mut acknowledged);
+                self.store();
             }
             self.apply(sequence);
             if sequence * 7 % 13 < 4 {
                 self.close_page();
             }
             if sequence * 5 % 11 < 3 {
-                self.store(&mut acknowledged);
+                self.store();
             }
             if SNAPSHOTS.contains(&sequence) {
                 self.snapshot(&body);
             }
         }
         self.close_page();
-        self.store(&mut acknowledged);
-        let history = self.disk.history();
+        self.store();
         self.storage.stop().expect("a disk without faults");
-        acknowledged.resize(history.len(), COMMANDS);
-        let step = history.len().div_ceil(MOMENTS);
-        let moments = history.into_iter().zip(acknowledged).step_by(step);
-        let moments = moments.map(|(disk, acknowledged)| Moment { disk: disk.after_kill(), acknowledged });
-        let stopped = self.disk.after_kill();
+        // The disk as it is before one more call: without what was kept of the run.
+        self.disk.keep_history();
+        self.disk.sync_dir(dir()).expect("a disk without faults");
+        let stopped = self.disk.history().pop().expect("one call was made");
         let (commands, last_of_page) = read_log(&shared(&stopped));
         assert!(commands == self.written, "what was journaled is what was written");
-        Run { moments: moments.collect(), stopped, commands, last_of_page, body }
+        Run { moments: self.moments, stopped, commands, last_of_page, body }
     }
 
-    fn store(&mut self, acknowledged: &mut Vec<u64>) {
-        let before = self.cursors.released();
+    /// Storage takes a turn; some of the disks before its writes and syncs are kept.
+    fn store(&mut self) {
+        let acknowledged = self.cursors.released();
+        self.disk.keep_history();
         let stepped = self.storage.step();
         assert!(stepped != Stepped::Failed, "{:?}", self.storage.failure());
-        acknowledged.resize(self.disk.history_len(), before);
+        for disk in self.disk.history() {
+            self.seen += 1;
+            if self.seen.is_multiple_of(KEPT_OF) {
+                self.moments.push(Moment { disk, acknowledged });
+            }
+        }
     }
 
     fn apply(&mut self, sequence: u64) {

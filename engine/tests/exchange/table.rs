@@ -389,7 +389,8 @@ impl World {
             let state = self.stage.exchange.sessions().get(header.session).unwrap();
             if header.session_seq != SessionSeq(next) {
                 // By a million for each loss since its last message.
-                let jumped = header.session_seq.0 > next && (header.session_seq.0 - next) % 1_000_000 == 0;
+                let jumped =
+                    header.session_seq.0 > next && (header.session_seq.0 - next).is_multiple_of(1_000_000);
                 let reset = header.session_seq.0 == 1 && state.incarnation() > 1;
                 assert!(jumped || reset, "{header:?} after {next}");
             }

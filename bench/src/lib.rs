@@ -5,6 +5,7 @@ pub mod flow;
 pub mod journal;
 pub mod load;
 pub mod machine;
+pub mod memory;
 pub mod probe;
 pub mod report;
 pub mod ring;

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use rialto_bench::engine::{EngineError, EngineReport, Passes, run_book, run_exchange, run_matcher};
 use rialto_bench::flow::{self, Flow, FlowSpec};
 
-use self::parts::{JournalArgs, RingArgs};
+use self::parts::{JournalArgs, MemoryArgs, RingArgs};
 use self::wire::Wire;
 use crate::failure::{Code, failure};
 
@@ -33,6 +33,8 @@ enum Verb {
     Ring(RingArgs),
     /// Append commands to a journal, make them durable, and read them back as a restart does.
     Journal(JournalArgs),
+    /// Fill an exchange with accounts and open orders, and say what memory its state takes.
+    Memory(MemoryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +88,7 @@ impl Bench {
             Verb::Wire(wire) => wire.run(&mut out),
             Verb::Ring(ring) => ring.run(&mut out),
             Verb::Journal(journal) => journal.run(&mut out),
+            Verb::Memory(memory) => memory.run(&mut out),
         }
     }
 }
@@ -192,6 +195,7 @@ mod tests {
             Verb::Wire(wire) => wire.run(&mut out),
             Verb::Ring(ring) => ring.run(&mut out),
             Verb::Journal(journal) => journal.run(&mut out),
+            Verb::Memory(memory) => memory.run(&mut out),
         };
         (String::from_utf8(out).unwrap(), done.err().map_or(0, |error| code_of(&error).number()))
     }

@@ -101,3 +101,11 @@ fn bench_ring_and_journal_say_their_figures_and_leave_nothing_behind() {
     );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn bench_memory_weighs_the_state_of_an_exchange() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = json(dir.path(), &["bench", "memory", "--accounts", "500", "--orders", "5000", "--json"]);
+    assert_eq!((report["accounts"].as_u64(), report["orders"].as_u64()), (Some(500), Some(5_000)));
+    assert!(report["state_mib"].as_f64().is_some_and(|mib| mib > 0.5), "{report}");
+}

@@ -1,11 +1,11 @@
-//! `rialto bench ring` and `rialto bench journal`: one part of the way of an order, alone.
+//! `rialto bench ring`, `journal` and `memory`: one part of the way of an order, alone.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rialto_bench::journal::{self, Dirs};
-use rialto_bench::ring;
+use rialto_bench::{memory, ring};
 use rialto_journal::disk::real::Backend;
 
 use crate::demo::nonce;
@@ -48,6 +48,36 @@ pub struct JournalArgs {
     /// One JSON object on stdout.
     #[arg(long)]
     json: bool,
+}
+
+/// Fill an exchange with accounts and open orders, and say what memory its state takes.
+#[derive(Debug, Args)]
+pub struct MemoryArgs {
+    /// Accounts.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    accounts: u32,
+    /// Open orders.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    orders: u32,
+    /// One JSON object on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl MemoryArgs {
+    /// Runs it, and prints what came of it.
+    pub fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let report = memory::run(self.accounts, self.orders)?;
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            return Ok(());
+        }
+        let (accounts, orders, machine) = (report.accounts, report.orders, &report.machine);
+        writeln!(out, "state     {:.0} MiB, {accounts} accounts, {orders} open orders", report.state_mib)?;
+        writeln!(out, "accounts  {:.0} MiB of it", report.accounts_mib)?;
+        writeln!(out, "machine   {}, {} cores, Linux {}", machine.cpu, machine.cores, machine.kernel)?;
+        Ok(())
+    }
 }
 
 impl RingArgs {

@@ -85,6 +85,8 @@ pub(crate) struct Poller {
     clock: Clock,
     /// Given up for a moment when no file can be opened any more, to turn a client away.
     spare: Option<File>,
+    /// A client may wait that could not even be turned away.
+    accept_later: bool,
     serial: u32,
     buffer: Box<[u8]>,
 }
@@ -173,6 +175,7 @@ impl Poller {
             addresses: Addresses::default(),
             clock: Clock { start: Instant::now() },
             spare: spare(),
+            accept_later: false,
             serial: 0,
             buffer: vec![0; READ_BYTES].into(),
         };
@@ -197,6 +200,9 @@ impl Poller {
                     return self.finish(desk);
                 }
                 self.tick(desk, now);
+                if std::mem::take(&mut self.accept_later) {
+                    self.accept()?;
+                }
             }
             let timeout = self.sleep_for(desk, more);
             self.wait(desk, &mut events, timeout)?;
@@ -352,7 +358,8 @@ impl Poller {
                 Ok((stream, address)) => self.welcome(stream, address.ip())?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_out_of_files(&error) => self.turn_away(),
+                Err(error) if is_out_of_files(&error) && self.turn_away() => {}
+                Err(error) if is_out_of_files(&error) => return Ok(()),
                 // The client was gone again, or the network had a hiccup: accept(2) says to try again.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not accepted");
@@ -363,14 +370,21 @@ impl Poller {
     }
 
     /// With no file to be had, gives up the spare one to accept a client and close it, so that the listener does not
-    /// stay ready for ever.
-    fn turn_away(&mut self) {
-        tracing::warn!("no more files can be opened: a client is turned away");
+    /// stay ready for ever. Whether there was one: accept(2) says that there is no file before it looks for a client.
+    fn turn_away(&mut self) -> bool {
         self.spare = None;
-        drop(self.listener.accept());
+        let accepted = self.listener.accept().map(drop);
         self.spare = spare();
-        if self.spare.is_none() {
-            std::thread::sleep(RETRY);
+        match accepted {
+            Ok(()) => {
+                tracing::warn!("no more files can be opened: a client is turned away");
+                true
+            }
+            Err(error) => {
+                // Somebody else took the spare file: whoever waits is looked for again later.
+                self.accept_later = error.kind() != io::ErrorKind::WouldBlock;
+                false
+            }
         }
     }
 

@@ -2,153 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use rialto_gateway::gateway::{Gateway, GatewayParts, Settings};
 use rialto_gateway::poller::listen;
-use rialto_gateway::view::View;
-use rialto_journal::cursor::{Cursors, Policy};
-use rialto_journal::log::{LogRing, LogShape, LogStart};
-use rialto_journal::position::Position;
-use rialto_journal::reader::LogReader;
-use rialto_journal::shared::Kind;
-use rialto_protocol::{GatewayId, Name};
-use rialto_shmring::{Consumer, Doorbell, Geometry, Identity, MessageBuffer, Producer, Region, Side};
-use support::{Pretend, seed};
+use running::{Client, DEADLINE, Running, Sizes};
+use socket2::SockRef;
 
+#[path = "support/running.rs"]
+mod running;
 #[path = "support/pretend.rs"]
 mod support;
-
-/// Longer than anything here takes.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-struct Running {
-    address: std::net::SocketAddr,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Running {
-    fn start() -> Self {
-        let identity = Identity { schema: 0, generation: 0, gateway: 1 };
-        let region = Arc::new(Region::anonymous(&identity, Geometry::new(1024).unwrap()).unwrap());
-        let doorbell = Arc::new(Doorbell::anonymous().unwrap());
-        let cursors = Arc::new(Cursors::anonymous(Policy::Async, 0).unwrap());
-        let shape = LogShape { kind: Kind::Events, pages: 64 };
-        let mut log = LogRing::anonymous(shape, &LogStart::EMPTY).unwrap();
-        let listener = listen("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
-        let address = listener.local_addr().unwrap();
-        let (gateway, waker) = Gateway::new(GatewayParts {
-            id: GatewayId(1),
-            listener,
-            ring: Producer::new(Arc::clone(&region)).unwrap(),
-            doorbell: Arc::clone(&doorbell),
-            cursors: Arc::clone(&cursors),
-            events: LogReader::new(Arc::clone(log.ring()), (), Position::FIRST),
-            view: View::new(&seed()),
-            settings: Settings {
-                comp_id: Name::new(b"RIALTO").unwrap(),
-                sending_time_tolerance_s: 120,
-                user_defined_tags: false,
-                messages_per_s: 0,
-                spin: false,
-            },
-        })
-        .unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
-        let gateway = std::thread::spawn(move || gateway.run(&stopping).unwrap());
-        let mut ring = Consumer::new(Arc::clone(&region)).unwrap();
-        let stopping = Arc::clone(&stop);
-        let matcher = std::thread::spawn(move || {
-            let (mut exchange, mut message) = (Pretend::new(), MessageBuffer::new());
-            while !stopping.load(Ordering::Relaxed) {
-                doorbell.announce();
-                let popped = ring.try_pop(&mut message).unwrap();
-                let Some(length) = popped else {
-                    doorbell.wait(Duration::from_millis(1));
-                    continue;
-                };
-                doorbell.retract();
-                for (position, record) in exchange.apply(&message[..length], 1_772_323_200_001_000_000) {
-                    assert_eq!(log.append(&record).get(), position);
-                }
-                log.publish();
-                cursors.advance_published(exchange.sequence());
-                if region.sleep_flag(Side::Producer).should_wake() {
-                    waker.wake().unwrap();
-                }
-            }
-        });
-        Self { address, stop, threads: vec![gateway, matcher] }
-    }
-
-    fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        Client { reader: BufReader::new(stream) }
-    }
-
-    fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().unwrap();
-        }
-    }
-}
-
-struct Client {
-    reader: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn send(&mut self, line: &str) {
-        self.reader.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    fn send_fix(&mut self, number: u32, msg_type: &str, body: &str) {
-        let now = rialto_gateway::timestamp::format_millis(
-            u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap(),
-        );
-        let now = std::str::from_utf8(&now).unwrap();
-        let body =
-            format!("35={msg_type}|34={number}|49=ALPHA1|52={now}|56=RIALTO|{body}").replace('|', "\x01");
-        let mut bytes = format!("8=FIX.4.4\x019={}\x01{body}", body.len()).into_bytes();
-        let sum = bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>() % 256;
-        bytes.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
-        self.reader.get_mut().write_all(&bytes).unwrap();
-    }
-
-    /// One FIX message, with bars.
-    fn fix(&mut self) -> String {
-        let mut message = String::new();
-        loop {
-            let mut field = Vec::new();
-            self.reader.read_until(1, &mut field).unwrap();
-            message.push_str(&String::from_utf8(field).unwrap().replace('\x01', "|"));
-            if message.rsplit('|').nth(1).is_none_or(|field| field.starts_with("10=")) {
-                return message;
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        let mut rest = Vec::new();
-        self.reader.read_to_end(&mut rest).unwrap();
-        assert_eq!(String::from_utf8(rest).unwrap(), "");
-    }
-}
 
 #[test]
 fn a_line_client_logs_on_and_its_order_is_answered() {
@@ -222,4 +87,90 @@ fn a_wrong_password_gets_words_in_line_mode_and_nothing_in_fix() {
     client.send_fix(1, "A", "98=0|108=30|553=ALPHA1|554=guess|");
     client.end();
     running.stop();
+}
+
+/// Small buffers at both ends, so that little has to be sent until one is full.
+const SOCKET_BYTES: usize = 16 << 10;
+
+fn connect_small(running: &Running) -> Client {
+    let stream = TcpStream::connect(running.address).unwrap();
+    SockRef::from(&stream).set_send_buffer_size(SOCKET_BYTES).unwrap();
+    SockRef::from(&stream).set_recv_buffer_size(SOCKET_BYTES).unwrap();
+    Client::over(stream)
+}
+
+#[test]
+fn who_does_not_read_is_cut_and_the_others_notice_nothing() {
+    let running = Running::with(Sizes { ring: 1024, event_pages: 4096, socket_bytes: Some(SOCKET_BYTES) });
+    let mut slow = connect_small(&running);
+    slow.send("35=A|553=ALPHA1|554=secret");
+    let mut quick = running.connect();
+    quick.send("35=A|553=ALPHA2|554=secret");
+    assert_eq!(quick.line(), "35=A|34=1|58=n1 epoch 3");
+    let line = format!("35=1|112={}\n", "x".repeat(150));
+    let mut asked = 0;
+    let cut = loop {
+        match slow.reader.get_mut().write_all(line.as_bytes()) {
+            Ok(()) => asked += 1,
+            Err(error) => break error,
+        }
+        assert!(asked < 100_000, "still not cut");
+    };
+    assert!(matches!(cut.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{cut}");
+    assert!(asked > 9_000, "cut after {asked} answers that waited");
+    quick.send("35=1|112=still here");
+    assert_eq!(quick.line(), "35=0|34=2|112=still here");
+    running.stop();
+}
+
+#[test]
+fn while_the_ring_is_full_nobody_is_read_and_nothing_is_lost() {
+    let running = Running::with(Sizes { ring: 64, event_pages: 4096, socket_bytes: Some(SOCKET_BYTES) });
+    let mut client = connect_small(&running);
+    client.send("35=A|553=ALPHA1|554=secret");
+    assert_eq!(client.line(), "35=A|34=1|58=n1 epoch 3");
+    running.held.store(true, Ordering::Release);
+    let stream = client.reader.get_mut();
+    stream.set_write_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+    let mut sent = Vec::new();
+    // More than the buffers on the way hold cannot be sent while nobody reads.
+    let full = loop {
+        let line = format!("35=1|112=n{}\n", sent.len());
+        match stream.write(line.as_bytes()) {
+            Ok(bytes) if bytes == line.len() => sent.push(line),
+            Ok(bytes) => {
+                sent.push(line);
+                break bytes;
+            }
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+                break 0;
+            }
+        }
+        assert!(sent.len() < 1_000_000, "the gateway reads on");
+    };
+    running.held.store(false, Ordering::Release);
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    let rest = sent.last().filter(|_| full > 0).map_or("", |line| &line[full..]).to_owned();
+    let mut writer = stream.try_clone().unwrap();
+    writer.write_all(rest.as_bytes()).unwrap();
+    for (number, _) in sent.iter().enumerate() {
+        assert_eq!(client.line(), format!("35=0|34={}|112=n{number}", number + 2));
+    }
+    running.stop();
+}
+
+#[test]
+fn several_gateways_share_one_port_and_each_gets_clients() {
+    let listeners = listen("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == address));
+    let clients: Vec<TcpStream> = (0..120).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let accepted = listeners.iter().map(|listener| {
+        listener.set_nonblocking(true).unwrap();
+        std::iter::from_fn(|| listener.accept().ok()).count()
+    });
+    let accepted: Vec<usize> = accepted.collect();
+    assert_eq!(accepted.iter().sum::<usize>(), clients.len());
+    assert!(accepted.iter().all(|count| *count > 0), "{accepted:?}");
 }

@@ -397,18 +397,47 @@ fn journal_commands_read_a_node_that_runs_and_one_that_stopped() {
     assert_eq!((code, &diff["equal"]), (Some(0), &true.into()));
 }
 
+/// What `rialto client` says to these words from a pipe.
+fn typed(nodes: &str, user: &str, words: &str) -> (Option<i32>, String, String) {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    client.args(["client", "--nodes", nodes, "--user", user, "--password-env", "PW", "--wait", "5s"]);
+    client.env("PW", "secret").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = client.spawn().unwrap();
+    // Who reached nobody may be gone before it is told anything.
+    client.stdin.take().unwrap().write_all(words.as_bytes()).ok();
+    told(&client.wait_with_output().unwrap())
+}
+
+#[test]
+fn client_shows_the_book_and_what_its_accounts_have() {
+    let (_home, node) = venue();
+    let (code, stdout, stderr) =
+        typed(node.fix(), "BETA1", "sell 50 ACME @ 10.3 id b1\nsell 7 ACME @ 10.4 id b2\nbalance\n");
+    assert_eq!(code, Some(0), "{stdout} {stderr}");
+    assert!(stdout.ends_with("B1: 5000 ACME, 57 of it reserved\n"), "{stdout}");
+    let (code, stdout, stderr) = typed(
+        node.fix(),
+        "ALPHA1",
+        "buy 80 ACME @ 10.3 id a1\nbook ACME\nbalance\nbalance B1\nbook ACMX\nbalance zz\n",
+    );
+    assert_eq!(code, Some(0), "{stdout} {stderr}");
+    let rule = "-".repeat(30);
+    // 50 for 515 and 0.02575 of fees; 30 at 10.3 and their fees reserved.
+    let expected = format!(
+        "book ACME\n          10.4               7  1 orders\n{rule}\n          10.3              30  1 orders\n\
+         A1: 999484.97425 USD, 309.01545 of it reserved\nA1: 50 ACME, 0 of it reserved\n\
+         no balance: the session may not act for this account\nno book: no instrument ACMX\n\
+         message refused: no account zz\n"
+    );
+    assert!(stdout.ends_with(&expected), "{stdout}\n{expected}");
+    let shown = node.asked(&["show", "accounts"]);
+    assert!(shown.to_string().contains("999484.97425"), "{shown}");
+}
+
 #[test]
 fn client_exits_0_once_every_line_from_a_pipe_is_answered() {
     let (_home, node) = venue();
-    let run = |nodes: &str, words: &str| {
-        let mut client = Command::new(env!("CARGO_BIN_EXE_rialto"));
-        client.args(["client", "--nodes", nodes, "--user", "ALPHA1", "--password-env", "PW", "--wait", "5s"]);
-        client.env("PW", "secret").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut client = client.spawn().unwrap();
-        // Who reached nobody may be gone before it is told anything.
-        client.stdin.take().unwrap().write_all(words.as_bytes()).ok();
-        told(&client.wait_with_output().unwrap())
-    };
+    let run = |nodes: &str, words: &str| typed(nodes, "ALPHA1", words);
     let (code, stdout, stderr) = run(node.fix(), "buy 100 ACME @ 10.25 id a1\nreplace a1 80 @ 10.3\n");
     assert_eq!(code, Some(0), "{stdout} {stderr}");
     assert_eq!(node.asked(&["show", "orders"])["orders"][0]["quantity"], "80");

@@ -261,38 +261,32 @@ mod tests {
         }
     }
 
-    #[test]
-    fn exchange_agrees_with_the_reference_on_any_seed() {
-        for seed in 0..5 {
+    /// A layer comes to what the reference comes to, on flows of several books and depths.
+    fn check_against_reference<L: Layer>(seeds: u64) {
+        for seed in 0..seeds {
+            let small = u32::try_from(seed).unwrap();
             let spec = FlowSpec {
                 ops: 20_000,
                 warm_mix: 500,
-                depth: 20 + u32::try_from(seed).unwrap() * 50,
-                symbols: 1 + u16::try_from(seed).unwrap() * 3,
+                depth: 20 + small * 50,
+                symbols: 1 + u16::try_from(small).unwrap() * 3,
                 crossing_per_10k: 4_000,
                 seed,
                 ..FlowSpec::S1
             };
             let flow = generate(&spec);
-            assert_eq!(check::<ExchangeLayer>(&flow), replay(&flow), "seed {seed}");
+            assert_eq!(check::<L>(&flow), replay(&flow), "{}, seed {seed}", L::NAME);
         }
     }
 
     #[test]
+    fn exchange_agrees_with_the_reference_on_any_seed() {
+        check_against_reference::<ExchangeLayer>(5);
+    }
+
+    #[test]
     fn matcher_agrees_with_the_reference_on_any_seed() {
-        for seed in 0..3 {
-            let spec = FlowSpec {
-                ops: 20_000,
-                warm_mix: 500,
-                depth: 20 + u32::try_from(seed).unwrap() * 50,
-                symbols: 1 + u16::try_from(seed).unwrap() * 3,
-                crossing_per_10k: 4_000,
-                seed,
-                ..FlowSpec::S1
-            };
-            let flow = generate(&spec);
-            assert_eq!(check::<MatcherLayer>(&flow), replay(&flow), "seed {seed}");
-        }
+        check_against_reference::<MatcherLayer>(3);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::support::{Pretend, seed};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Of what a gateway works with.
+#[derive(Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) ring: u32,
     pub(crate) event_pages: u64,

@@ -10,15 +10,21 @@
 //! line 6  storage     whether storage is idle                                                         (storage)
 //! line 7  failure     0, or why this node has to stop                                     (who finds it, first)
 //! line 8  draining    whether the node is stopping and takes nothing new                              (control)
+//! line 9  standbys    how many are awaited, what all of them have received, and what all have synced  (replicator)
+//! line 10 gate        whether anything may be released at all: `Gate`, and until when                 (control)
+//! line 11 unmet       since when the policy is unmet, ns UTC; 0 = it is met                           (control)
 //! ```
 //!
-//! All four cursors are command sequences and never fall. `published` is raised after the events' end and the commands'
+//! The four cursors are command sequences and never fall. `published` is raised after the events' end and the commands'
 //! end: who sees a command published or released finds its events.
+//!
+//! Whoever raises one of the causes that the policy asks for computes what is now allowed from all of them. Two who do so
+//! at once cannot both miss the other's: each stores its own, a sequentially consistent fence, and then loads.
 
 #[cfg(not(loom))]
 use std::path::Path;
 
-use crate::atomics::{AtomicU64, Ordering};
+use crate::atomics::{AtomicU64, Ordering, fence};
 use crate::shared::{FileLine, HEADER_WORDS, Identity, Kind, LINE_WORDS, Shared, SharedError, load_acquire};
 
 const PUBLISHED: usize = LINE_WORDS;
@@ -29,7 +35,17 @@ const POLICY: usize = RELEASED + LINE_WORDS;
 const STORAGE_IDLE: usize = POLICY + LINE_WORDS;
 const FAILURE: usize = STORAGE_IDLE + LINE_WORDS;
 const DRAINING: usize = FAILURE + LINE_WORDS;
-const _: () = assert!(DRAINING < HEADER_WORDS);
+const STANDBYS: usize = DRAINING + LINE_WORDS;
+const AWAITED: usize = STANDBYS;
+const RECEIVED: usize = STANDBYS + 1;
+const KEPT: usize = STANDBYS + 2;
+const GATE: usize = STANDBYS + LINE_WORDS;
+const DEADLINE: usize = GATE + 1;
+const UNMET: usize = GATE + LINE_WORDS;
+const _: () = assert!(UNMET < HEADER_WORDS);
+
+/// The deadline of a node that needs no lease.
+pub const NO_DEADLINE: u64 = u64::MAX;
 
 /// Which copies of a command must exist before anything is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +54,33 @@ pub enum Policy {
     Async,
     /// One on this node's disk.
     Disk,
+    /// One in the shared memory of every awaited standby.
+    Ram,
+    /// One on this node's disk, and one in the shared memory of every awaited standby.
+    DiskRam,
+    /// One on this node's disk, and one on that of every awaited standby.
+    DiskDisk,
 }
 
 impl Policy {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Async => "async",
+            Self::Disk => "disk",
+            Self::Ram => "ram",
+            Self::DiskRam => "disk+ram",
+            Self::DiskDisk => "disk+disk",
+        }
+    }
+
     const fn word(self) -> u64 {
         match self {
             Self::Async => 0,
             Self::Disk => 1,
+            Self::Ram => 2,
+            Self::DiskRam => 3,
+            Self::DiskDisk => 4,
         }
     }
 
@@ -52,9 +88,66 @@ impl Policy {
     const fn of(word: u64) -> Self {
         match word {
             0 => Self::Async,
-            _ => Self::Disk,
+            1 => Self::Disk,
+            2 => Self::Ram,
+            3 => Self::DiskRam,
+            _ => Self::DiskDisk,
         }
     }
+
+    /// Whether it asks for copies on standbys.
+    pub const fn asks_standbys(self) -> bool {
+        matches!(self, Self::Ram | Self::DiskRam | Self::DiskDisk)
+    }
+
+    /// Whether it asks for a copy on this node's disk.
+    pub const fn asks_disk(self) -> bool {
+        matches!(self, Self::Disk | Self::DiskRam | Self::DiskDisk)
+    }
+}
+
+/// Whether a node may release anything, and why not. What is released already stays so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// It is the primary and may, up to its lease's deadline.
+    Open,
+    /// It is not the primary: it tells what the primary has released, see [`Cursors::follow`].
+    Standby,
+    /// It does not know yet what it is.
+    Starting,
+    /// It was the primary, or is and has no lease.
+    Shut,
+}
+
+impl Gate {
+    const fn word(self) -> u64 {
+        match self {
+            Self::Open => 0,
+            Self::Standby => 1,
+            Self::Starting => 2,
+            Self::Shut => 3,
+        }
+    }
+
+    const fn of(word: u64) -> Self {
+        match word {
+            0 => Self::Open,
+            1 => Self::Standby,
+            2 => Self::Starting,
+            _ => Self::Shut,
+        }
+    }
+}
+
+/// What the standbys that are waited for have, together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standbys {
+    /// How many are waited for.
+    pub awaited: u64,
+    /// The last command that every one of them has in its shared memory.
+    pub received: u64,
+    /// The last command that every one of them has on its disk.
+    pub kept: u64,
 }
 
 /// A node's cursors.
@@ -95,6 +188,7 @@ impl Cursors {
             shared.writable()[cursor].store(sequence, Ordering::Relaxed);
         }
         shared.writable()[POLICY].store(policy.word(), Ordering::Relaxed);
+        shared.writable()[DEADLINE].store(NO_DEADLINE, Ordering::Relaxed);
         FileLine { identity: *identity, kind: Kind::Cursors, pages: 0 }.write(shared.writable());
         Self { shared }
     }
@@ -140,14 +234,40 @@ impl Cursors {
         self.load(DRAINING) != 0
     }
 
+    /// The policy that counts: without a standby to wait for, a policy that asks for one is `disk`, and says so.
+    pub fn policy_in_effect(&self) -> Policy {
+        let policy = self.policy();
+        if policy.asks_standbys() && self.load(AWAITED) == 0 { Policy::Disk } else { policy }
+    }
+
+    /// What the awaited standbys have.
+    pub fn standbys(&self) -> Standbys {
+        // `awaited` first: who sees one more sees what that one had when it was added.
+        let awaited = self.load(AWAITED);
+        Standbys { awaited, received: self.load(RECEIVED), kept: self.load(KEPT) }
+    }
+
+    /// Whether anything may be released.
+    pub fn gate(&self) -> Gate {
+        Gate::of(self.load(GATE))
+    }
+
+    /// Until when, by [`crate::clock::boottime_ns`], something may be released; [`NO_DEADLINE`]: for ever.
+    pub fn deadline(&self) -> u64 {
+        self.load(DEADLINE)
+    }
+
+    /// Since when the policy is unmet, ns UTC; 0 if it is met. Gateways then read no orders and send nothing numbered.
+    pub fn unmet_since_ns(&self) -> u64 {
+        self.load(UNMET)
+    }
+
     /// The matcher has published commands up to `sequence` and all their events. True if that released something: wake
     /// the readers.
     pub fn advance_published(&self, sequence: u64) -> bool {
         self.advance(PUBLISHED, sequence);
-        match self.policy() {
-            Policy::Async => self.release(sequence),
-            Policy::Disk => false,
-        }
+        // Under all but `async` it is never the last copy to be made that this makes.
+        self.policy() == Policy::Async && self.release_allowed()
     }
 
     /// Storage has copied and sealed commands up to `sequence`.
@@ -156,20 +276,47 @@ impl Cursors {
     }
 
     /// Storage has made commands up to `sequence` durable, having seen them published. True if that released something:
-    /// wake the readers. (Under `async` they were released before.)
+    /// wake the readers.
     pub fn advance_synced(&self, sequence: u64) -> bool {
         self.advance(SYNCED, sequence);
-        self.release(sequence)
+        self.release_allowed()
     }
 
-    /// Puts another policy in force, and releases what it allows. Called by the matcher's thread alone: no command is
-    /// then being released under the policy that this one replaces. True if that released something.
+    /// The replicator says who is waited for and what they have. True if that released something. One more is waited for
+    /// from here on; for one fewer, the cluster's state must already say that it is not in sync.
+    pub fn set_standbys(&self, standbys: Standbys) -> bool {
+        self.word(RECEIVED).store(standbys.received, Ordering::Relaxed);
+        self.word(KEPT).store(standbys.kept, Ordering::Relaxed);
+        self.word(AWAITED).store(standbys.awaited, Ordering::Release);
+        self.release_allowed()
+    }
+
+    /// A standby hears that the primary has released commands up to `sequence`. True if that released something here.
+    pub fn follow(&self, sequence: u64) -> bool {
+        self.gate() == Gate::Standby && self.release(sequence.min(self.published()))
+    }
+
+    /// Opens or shuts the gate. True if that released something.
+    pub fn set_gate(&self, gate: Gate) -> bool {
+        self.word(GATE).store(gate.word(), Ordering::Release);
+        self.release_allowed()
+    }
+
+    /// The lease holds until `deadline`. True if that released something.
+    pub fn set_deadline(&self, deadline: u64) -> bool {
+        self.word(DEADLINE).store(deadline, Ordering::Release);
+        self.release_allowed()
+    }
+
+    /// Says since when the policy is unmet, ns UTC; 0: it is met.
+    pub fn set_unmet_since_ns(&self, since: u64) {
+        self.word(UNMET).store(since, Ordering::Release);
+    }
+
+    /// Puts another policy in force, and releases what it allows. True if that released something.
     pub fn set_policy(&self, policy: Policy) -> bool {
         self.word(POLICY).store(policy.word(), Ordering::Release);
-        match policy {
-            Policy::Async => self.release(self.published()),
-            Policy::Disk => false,
-        }
+        self.release_allowed()
     }
 
     /// Storage says whether it has nothing to do.
@@ -205,6 +352,31 @@ impl Cursors {
             // Pairs with the acquiring load of whoever reads the cursor and then the logs.
             word.store(sequence, Ordering::Release);
         }
+    }
+
+    /// Raises `released` to what the causes allow that are there now. Whether it rose.
+    fn release_allowed(&self) -> bool {
+        // Between the caller's store of its cause and the loads of the others': see the module.
+        fence(Ordering::SeqCst);
+        if self.gate() != Gate::Open {
+            return false;
+        }
+        let published = self.published();
+        let standbys = self.standbys();
+        let allowed = match self.policy_in_effect() {
+            Policy::Async => published,
+            Policy::Disk => self.synced(),
+            Policy::Ram => standbys.received,
+            Policy::DiskRam => self.synced().min(standbys.received),
+            Policy::DiskDisk => self.synced().min(standbys.kept),
+        };
+        let allowed = allowed.min(published);
+        allowed > self.released() && self.has_lease() && self.release(allowed)
+    }
+
+    fn has_lease(&self) -> bool {
+        let deadline = self.deadline();
+        deadline == NO_DEADLINE || crate::clock::boottime_ns() < deadline
     }
 
     /// Raises `released`, which several threads may; never lowers it. Whether it rose.

@@ -2,6 +2,7 @@
 //!
 //! The journal does not know what a command means, who trades, or that there is a network.
 
+pub mod clock;
 pub mod cursor;
 pub mod layout;
 pub mod log;

@@ -7,11 +7,13 @@
 //! ```
 //!
 //! The writer keeps `page_no`, `first_seq`, `n_records`, `used` and `epoch`. Sealing adds the rest: `chain` is the
-//! xxh3-128 of the whole previous page, and `crc` is the CRC-32C of bytes 4.. seeded with that of cluster and page
-//! number, so that a page of another cluster, another place or an older use of the disk never passes.
+//! xxh3-128 of the previous page but for what only its own node knows (`crc`, `durable_page`, `committed_seq`), so that
+//! it is equal on all nodes that have the same records in the same pages; `crc` is the CRC-32C of bytes 4.. seeded with
+//! that of cluster and page number, so that a page of another cluster, another place or an older use of the disk never
+//! passes.
 
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use crate::layout::{
     ClusterId, PAGE_BYTES, PAGE_HEADER_BYTES, Page, RECORD_ALIGN_BYTES, array_at, put, u16_at, u32_at, u64_at,
@@ -344,9 +346,17 @@ pub fn verify<'a>(page: &'a Page, cluster_id: &ClusterId, page_no: u64) -> Resul
     }
 }
 
-/// The hash of a whole page, seal included, that the next page carries.
+/// The hash of a page that the next page carries: of all that is the same on every node.
 pub fn chain_of(page: &Page) -> Chain {
-    xxh3_128(page).to_le_bytes()
+    let mut hash = Xxh3Default::new();
+    hash.update(&page[FLAGS_AT..DURABLE_PAGE_AT]);
+    hash.update(&page[CHAIN_AT..]);
+    hash.digest128().to_le_bytes()
+}
+
+/// The hash of a page's records up to `used`, for pages that are still open: see [`chain_of`] for those that are not.
+pub fn hash_of_records(page: &Page, used: usize) -> Chain {
+    xxh3_128(&page[PAGE_HEADER_BYTES..used.clamp(PAGE_HEADER_BYTES, PAGE_BYTES)]).to_le_bytes()
 }
 
 /// What page 0 carries as the hash of a page before it.

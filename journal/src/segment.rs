@@ -30,7 +30,7 @@ use crate::page::Chain;
 
 const MAGIC: [u8; 8] = *b"RIALTOSG";
 /// Version of the format of segments and of the pages in them.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Pages of a file before its first page of the log.
 pub const HEADER_PAGES: u64 = 2;
 const PAGE: u64 = PAGE_BYTES as u64;

@@ -39,10 +39,10 @@ pub(crate) const WORD_BYTES: usize = 8;
 /// pairs.
 pub(crate) const LINE_WORDS: usize = 128 / WORD_BYTES;
 /// Words before a file's content: the identity's line, then lines for cursors.
-pub(crate) const HEADER_WORDS: usize = if cfg!(loom) { 9 * LINE_WORDS } else { 4096 / WORD_BYTES };
+pub(crate) const HEADER_WORDS: usize = if cfg!(loom) { 12 * LINE_WORDS } else { 4096 / WORD_BYTES };
 
 const MAGIC: u64 = u64::from_le_bytes(*b"RIALTOSM");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const IDENTITY_WORDS: usize = 12;
 const _: () = assert!(IDENTITY_WORDS <= LINE_WORDS);
 

@@ -13,7 +13,7 @@ pub mod prepare;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::cursor::{Cursors, Policy};
+use crate::cursor::Cursors;
 use crate::disk::index;
 use crate::error::JournalError;
 use crate::layout::{ClusterId, PAGE_BYTES, Page};
@@ -199,11 +199,7 @@ impl Storage {
         self.commands.raise_floor |= self.commands.writer.append(batch)?;
         let unsynced_max = UNSYNCED_PAGES_MAX.min(self.commands.ring.pages() / 4);
         let is_enough = next_page + pages - self.commands.durable_page >= unsynced_max;
-        let released = match self.cursors.policy() {
-            Policy::Disk => self.sync()?,
-            Policy::Async if is_enough => self.sync()?,
-            Policy::Async => false,
-        };
+        let released = (self.cursors.policy_in_effect().asks_disk() || is_enough) && self.sync()?;
         Ok(if released { Stepped::Released } else { Stepped::Worked })
     }
 

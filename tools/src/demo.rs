@@ -151,7 +151,7 @@ impl Demo {
             result
         })?;
         let start = Instant::now();
-        let ack = if policy == Policy::Disk { "disk" } else { "async" };
+        let ack = policy.name();
         let show = Show { node, figures: &figures, for_time: self.for_time, seed: self.seed, ack, command };
         let seen = if live { show.live(stop) } else { show.plain(stop, |line| self.say(line)) };
         let seconds = start.elapsed().as_secs_f64();

@@ -244,11 +244,34 @@ macro_rules! words {
     };
 }
 
-words! { PolicyWord => AckPolicy { Async, Disk } }
 words! { KindWord => ParticipantKind { Broker, Institution, Operator } }
 words! { SelfTradeWord => SelfTrade { Off, CancelNewest, CancelOldest, CancelBoth } }
 words! { ReplaceWord => ReplaceRule { KeepOnDecrease, Requeue } }
 words! { SessionWord => SessionKind { Trading, MarketData } }
+
+/// An ack policy on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PolicyWord {
+    Async,
+    Disk,
+    Ram,
+    #[value(name = "disk+ram")]
+    DiskRam,
+    #[value(name = "disk+disk")]
+    DiskDisk,
+}
+
+impl From<PolicyWord> for AckPolicy {
+    fn from(word: PolicyWord) -> Self {
+        match word {
+            PolicyWord::Async => Self::Async,
+            PolicyWord::Disk => Self::Disk,
+            PolicyWord::Ram => Self::Ram,
+            PolicyWord::DiskRam => Self::DiskRam,
+            PolicyWord::DiskDisk => Self::DiskDisk,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Shown {

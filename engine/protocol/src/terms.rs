@@ -325,4 +325,10 @@ pub enum AckPolicy {
     Async = 0,
     /// Synced on this node.
     Disk = 1,
+    /// Received by every standby in sync.
+    Ram = 2,
+    /// Synced on this node and received by every standby in sync.
+    DiskRam = 3,
+    /// Synced on this node and by every standby in sync.
+    DiskDisk = 4,
 }

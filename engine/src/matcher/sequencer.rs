@@ -22,6 +22,8 @@ pub(super) struct Sequencer<C> {
     /// When the open command page got its first record.
     page_opened: Timestamp,
     unpublished: bool,
+    /// A policy that is journaled and not durable yet, with its command's sequence.
+    policy_to_come: Option<(Sequence, Policy)>,
 }
 
 impl<C: Clock> Sequencer<C> {
@@ -32,6 +34,7 @@ impl<C: Clock> Sequencer<C> {
             own: RecordBuffer::default(),
             emitted: EventBuffer::default(),
             unpublished: false,
+            policy_to_come: None,
         }
     }
 
@@ -69,11 +72,19 @@ impl<C: Clock> Sequencer<C> {
         self.parts.in_hand.lay_down();
         self.unpublished = true;
         if let Command::Operate(_, reference::Operation::Policy(policy)) = command {
-            self.publish();
-            self.parts.cursors.set_policy(match policy {
-                AckPolicy::Async => Policy::Async,
-                AckPolicy::Disk => Policy::Disk,
-            });
+            self.policy_to_come = Some((header.sequence, policy_of(*policy)));
+        }
+    }
+
+    /// A policy takes effect once its command is durable here, whatever the policy before it asks for and lacks.
+    fn keep_policy(&mut self) {
+        if let Some((sequence, policy)) = self.policy_to_come
+            && self.parts.cursors.synced() >= sequence.0
+        {
+            self.policy_to_come = None;
+            if self.parts.cursors.set_policy(policy) {
+                self.parts.readers.wake();
+            }
         }
     }
 
@@ -99,6 +110,7 @@ impl<C: Clock> Sequencer<C> {
 
     /// Lets time pass for the exchange, and goes on with mass work.
     pub(super) fn keep_time(&mut self, now: Timestamp) {
+        self.keep_policy();
         if self.parts.exchange.work_pending() && self.has_room() {
             self.submit(SessionId::NONE, SessionSeq::NONE, &Command::Continue);
         }
@@ -116,7 +128,8 @@ impl<C: Clock> Sequencer<C> {
             return;
         }
         let storage_waits = self.parts.commands.ring().freed() >= self.parts.commands.end().page();
-        let asked = self.parts.cursors.policy() == Policy::Disk && storage_waits;
+        let waits = self.policy_to_come.is_some() || self.parts.cursors.policy_in_effect().asks_disk();
+        let asked = waits && storage_waits;
         if asked || now.0.saturating_sub(self.page_opened.0) >= PAGE_OPEN_MAX_NS {
             self.close_page();
         }
@@ -139,5 +152,16 @@ impl<C: Clock> Sequencer<C> {
 
     pub(super) fn now(&mut self) -> Timestamp {
         self.parts.clock.now().max(self.parts.timestamp)
+    }
+}
+
+/// The journal's policy for the exchange's word.
+pub(crate) fn policy_of(policy: AckPolicy) -> Policy {
+    match policy {
+        AckPolicy::Async => Policy::Async,
+        AckPolicy::Disk => Policy::Disk,
+        AckPolicy::Ram => Policy::Ram,
+        AckPolicy::DiskRam => Policy::DiskRam,
+        AckPolicy::DiskDisk => Policy::DiskDisk,
     }
 }

@@ -88,3 +88,72 @@ fn attached_cursors_follow_and_cannot_be_written() {
     let error = Cursors::attach(&path, &other).unwrap_err().to_string();
     assert!(error.contains("node is 0x"), "{error}");
 }
+
+/// Cursors of a primary whose commands up to 30 are published and up to `synced` on its disk.
+fn primary(policy: Policy, synced: u64) -> Cursors {
+    let cursors = Cursors::anonymous(policy, 10).unwrap();
+    cursors.advance_published(30);
+    cursors.advance_synced(synced);
+    cursors
+}
+
+#[track_caller]
+fn check_standbys(policy: Policy, synced: u64, standbys: Standbys, released: u64) {
+    let cursors = primary(policy, 10);
+    cursors.set_standbys(Standbys { awaited: 1, received: 10, kept: 10 });
+    cursors.advance_synced(synced);
+    cursors.set_standbys(standbys);
+    assert_eq!(cursors.released(), released, "{policy:?}, synced {synced}, {standbys:?}");
+}
+
+#[test]
+fn each_policy_waits_for_the_copies_that_it_names() {
+    let standbys = Standbys { awaited: 2, received: 25, kept: 15 };
+    check_standbys(Policy::Ram, 20, standbys, 25);
+    check_standbys(Policy::DiskRam, 20, standbys, 20);
+    check_standbys(Policy::DiskRam, 28, standbys, 25);
+    check_standbys(Policy::DiskDisk, 20, standbys, 15);
+    check_standbys(Policy::DiskDisk, 12, standbys, 12);
+    check_standbys(Policy::Disk, 20, standbys, 20);
+}
+
+#[test]
+fn without_a_standby_to_wait_for_the_own_disk_counts() {
+    for policy in [Policy::Ram, Policy::DiskRam, Policy::DiskDisk] {
+        let cursors = primary(policy, 17);
+        assert_eq!((cursors.released(), cursors.policy_in_effect()), (17, Policy::Disk));
+    }
+}
+
+#[test]
+fn nothing_is_released_behind_a_shut_gate() {
+    for gate in [Gate::Standby, Gate::Starting, Gate::Shut] {
+        let cursors = Cursors::anonymous(Policy::Async, 10).unwrap();
+        assert!(!cursors.set_gate(gate));
+        assert!(!cursors.advance_published(12) && !cursors.advance_synced(12));
+        assert_eq!(cursors.released(), 10);
+        assert!(cursors.set_gate(Gate::Open));
+        assert_eq!(cursors.released(), 12);
+    }
+}
+
+#[test]
+fn nothing_is_released_after_the_leases_deadline() {
+    let cursors = Cursors::anonymous(Policy::Async, 10).unwrap();
+    let now = crate::clock::boottime_ns();
+    cursors.set_deadline(now.saturating_sub(1));
+    assert!(!cursors.advance_published(12));
+    assert!(cursors.set_deadline(now + 3_600_000_000_000));
+    assert_eq!(cursors.released(), 12);
+}
+
+#[test]
+fn a_standby_tells_what_the_primary_has_released_and_no_more_than_it_has() {
+    let cursors = Cursors::anonymous(Policy::Async, 10).unwrap();
+    assert!(!cursors.follow(11), "a primary follows nobody");
+    cursors.set_gate(Gate::Standby);
+    cursors.advance_published(12);
+    assert!(cursors.follow(11));
+    assert!(cursors.follow(20));
+    assert_eq!(cursors.released(), 12);
+}

@@ -51,7 +51,7 @@ fn header_has_its_fields_where_the_format_says() {
     assert_eq!(header.name(), "j-000000000000001c-00000007.seg");
     let page = header.to_page();
     let mut golden = Vec::new();
-    golden.extend_from_slice(b"RIALTOSG\x01\0\x00\x10\x01\0\0\0cluster of tests");
+    golden.extend_from_slice(b"RIALTOSG\x02\0\x00\x10\x01\0\0\0cluster of tests");
     golden.extend_from_slice(b"\x02\0\0\0\0\0\0\0\x1c\0\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0");
     golden.extend_from_slice(b"\x02\x01\0\0\0\0\0\0\x07\0\0\0\x01\0\0\0chain of a page!");
     assert_eq!(page[..88], golden);

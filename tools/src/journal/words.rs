@@ -85,5 +85,8 @@ pub(super) const fn policy(policy: AckPolicy) -> &'static str {
     match policy {
         AckPolicy::Async => "async",
         AckPolicy::Disk => "disk",
+        AckPolicy::Ram => "ram",
+        AckPolicy::DiskRam => "disk+ram",
+        AckPolicy::DiskDisk => "disk+disk",
     }
 }

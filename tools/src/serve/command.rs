@@ -133,7 +133,7 @@ impl Serve {
             shm_dir: self.shm_dir.clone(),
             node: config.node.name.clone(),
             cluster: config.node.cluster.clone(),
-            policy: policy(config.node.ack)?,
+            policy: policy(config.node.ack),
             backend: match self.storage {
                 StorageWord::Mapped => Backend::Mapped,
                 StorageWord::Direct => Backend::Direct,
@@ -196,14 +196,13 @@ fn pin(pin: &Pin, idle: matcher::Idle) -> Option<usize> {
 }
 
 /// The journal's policy for the configuration's word.
-pub fn policy(ack: Ack) -> anyhow::Result<Policy> {
+pub fn policy(ack: Ack) -> Policy {
     match ack {
-        Ack::Async => Ok(Policy::Async),
-        Ack::Disk => Ok(Policy::Disk),
-        Ack::Ram | Ack::DiskRam | Ack::DiskDisk => Err(failure(
-            Code::Usage,
-            "node.ack: this policy needs a standby, which this build does not have: async or disk",
-        )),
+        Ack::Async => Policy::Async,
+        Ack::Disk => Policy::Disk,
+        Ack::Ram => Policy::Ram,
+        Ack::DiskRam => Policy::DiskRam,
+        Ack::DiskDisk => Policy::DiskDisk,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rialto_engine::ports::Counters;
 use rialto_gateway::view::View;
-use rialto_journal::cursor::{Cursors, Policy};
+use rialto_journal::cursor::Cursors;
 use rialto_journal::segment::hex;
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Epoch;
@@ -82,7 +82,7 @@ impl Node {
             "role": "primary",
             "epoch": self.epoch.0,
             "primary": self.name,
-            "ack": match cursors.policy() { Policy::Async => "async", Policy::Disk => "disk" },
+            "ack": cursors.policy().name(),
             "policy_met": unmet == 0 && cursors.failure().is_none(),
             "unmet_since_ns": if unmet == 0 { Value::Null } else { json!(unmet) },
             "market": market,

@@ -79,7 +79,7 @@ impl Settings {
             shm_dir: PathBuf::from("/dev/shm"),
             node: config.node.name.clone(),
             cluster: config.node.cluster.clone(),
-            policy: if is_durable { policy(config.node.ack)? } else { Policy::Async },
+            policy: if is_durable { policy(config.node.ack) } else { Policy::Async },
             backend: Backend::Direct,
             accept_volatile: false,
             segment_bytes: 8 << 20,

@@ -164,7 +164,7 @@ fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
     disk.create_dir(&plan.dir)
         .with_context(|| format!("--data {}: cannot create this directory", plan.dir.display()))?;
     let lock = NodeLock::take(&plan.dir).map_err(|error| failure(Code::Refused, error.to_string()))?;
-    if plan.policy == Policy::Disk
+    if plan.policy.asks_disk()
         && !plan.accept_volatile
         && let Durability::Volatile(name) = durability_of(&plan.dir)?
     {

@@ -11,16 +11,19 @@ use std::sync::atomic::AtomicBool;
 use mio::Waker;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::reader::{LogReader, PageSource, ReadError};
+use rialto_protocol::command::LogOffCause;
 use rialto_protocol::event::notice_flag;
 use rialto_protocol::record::Malformed;
-use rialto_protocol::{Event, GatewayId, Header, SessionId};
+use rialto_protocol::{Command, Event, GatewayId, Header, SessionId, SessionSeq};
 use rialto_shmring::{Doorbell, Poisoned, Producer};
 use thiserror::Error;
 
 use crate::poller::Poller;
 use crate::port::Port;
+use crate::request::Requests;
 pub use crate::session::Settings;
 use crate::session::{Commands, Context, Now, Seats, Session};
+use crate::standing::{Stance, Standing};
 use crate::view::View;
 
 /// Events dealt with before the sockets get their turn.
@@ -45,6 +48,10 @@ pub struct GatewayParts<S> {
     pub view: View,
     /// How to deal with members.
     pub settings: Settings,
+    /// Who the primary is, if not this node.
+    pub standing: Arc<Standing>,
+    /// What deals with requests to the node itself.
+    pub requests: Requests,
 }
 
 /// Why a gateway cannot go on. All its connections are closed then.
@@ -75,10 +82,13 @@ impl<S: PageSource> Gateway<S> {
     /// Makes the gateway, and what wakes it when something is released: call it where the sleep flag of its ring's
     /// producer says that it sleeps.
     pub fn new(parts: GatewayParts<S>) -> io::Result<(Self, Arc<Waker>)> {
-        let GatewayParts { id, listener, ring, doorbell, cursors, events, view, settings } = parts;
-        let (poller, waker) = Poller::new(listener)?;
+        let GatewayParts { id, listener, ring, doorbell, cursors, events, view, settings, .. } = parts;
+        let (poller, waker) = Poller::new(listener, parts.requests)?;
         let desk = Desk {
             id,
+            stance: Stance::of(&cursors),
+            standing: parts.standing,
+            abandoned: Vec::new(),
             port: Port::new(ring, doorbell, cursors, events),
             view,
             settings,
@@ -100,6 +110,11 @@ impl<S: PageSource> Gateway<S> {
 #[derive(Debug)]
 pub(crate) struct Desk<S> {
     id: GatewayId,
+    /// What may be done with trading sessions, as of this turn.
+    pub(crate) stance: Stance,
+    standing: Arc<Standing>,
+    /// Sessions that the exchange may hold live for connections that were closed when trading ended here.
+    abandoned: Vec<SessionId>,
     pub(crate) port: Port<S>,
     view: View,
     pub(crate) settings: Settings,
@@ -134,31 +149,49 @@ pub(crate) trait Connections {
 impl<S: PageSource> Desk<S> {
     /// Takes a turn with one conversation.
     pub(crate) fn with(&mut self, now: Now, turn: impl FnOnce(&mut Context<'_>)) {
-        turn(&mut Context {
-            view: &self.view,
-            commands: &mut self.commands,
-            seats: &mut self.seats,
-            settings: &self.settings,
-            gateway: self.id,
-            now,
-        });
+        let Self { id, stance, standing, view, settings, commands, seats, .. } = self;
+        let (gateway, stance) = (*id, *stance);
+        turn(&mut Context { view, commands, seats, settings, gateway, stance, standing, now });
+    }
+
+    /// Looks whether the node's standing changed, and does what follows from it. Whether it did.
+    pub(crate) fn look(&mut self, connections: &mut dyn Connections, now: Now) -> bool {
+        let (before, stance) = (self.stance, Stance::of(self.port.cursors()));
+        self.stance = stance;
+        match stance {
+            _ if stance == before => return false,
+            Stance::Away(gate) => {
+                // What is asked now would be for a primary that is none.
+                self.commands.clear();
+                let held = self.seats.free_all();
+                self.abandoned.extend(held);
+                self.with(now, |ctx| connections.each(&mut |session| session.away(gate, ctx)));
+            }
+            Stance::Trades | Stance::Unmet => {
+                // It is the same epoch still, or an event will tell; either way nobody is there any more.
+                for session in self.abandoned.drain(..) {
+                    let gone = Command::LogOff(self.id, LogOffCause::Drained);
+                    self.commands.push(session, SessionSeq::NONE, &gone);
+                }
+                connections.each(&mut |_| {});
+            }
+        }
+        true
     }
 
     /// Sends some of what a conversation has to send again.
     pub(crate) fn resend(&mut self, session: &mut Session, now: Now) {
-        let context = Context {
-            view: &self.view,
-            commands: &mut self.commands,
-            seats: &mut self.seats,
-            settings: &self.settings,
-            gateway: self.id,
-            now,
-        };
-        session.resend(&mut self.port.events, &context);
+        let Self { id, stance, standing, view, settings, commands, seats, port, .. } = self;
+        let (gateway, stance) = (*id, *stance);
+        let context = Context { view, commands, seats, settings, gateway, stance, standing, now };
+        session.resend(&mut port.events, &context);
     }
 
     /// Pushes what was asked; whether all of it went in, so that more may be read.
     pub(crate) fn push(&mut self) -> Result<bool, Poisoned> {
+        if matches!(self.stance, Stance::Away(_)) {
+            self.commands.clear();
+        }
         self.port.push(&mut self.commands)?;
         Ok(self.commands.is_empty())
     }
@@ -175,19 +208,20 @@ impl<S: PageSource> Desk<S> {
         now: Now,
     ) -> Result<bool, GatewayError> {
         for done in 0..EVENTS_PER_TURN {
-            let Self { id, port, view, settings, commands, seats } = self;
+            let Self { id, stance, standing, port, view, settings, commands, seats, abandoned } = self;
+            let (gateway, stance) = (*id, *stance);
             let Some((position, record)) = port.next_event()? else {
                 self.command_ended(connections, now);
                 return Ok(done > 0);
             };
             if !view.books.settled() && Header::read(record)?.sequence != view.sequence() {
                 let changes = view.books.take_changes();
-                let mut ctx = Context { view, commands, seats, settings, gateway: *id, now };
+                let mut ctx = Context { view, commands, seats, settings, gateway, stance, standing, now };
                 connections.each_feed(&mut |session| session.changes(&changes, &mut ctx));
             }
             let (header, event) = view.apply(record, position)?;
-            let mut ctx = Context { view, commands, seats, settings, gateway: *id, now };
-            match route(*id, &header, &event) {
+            let mut ctx = Context { view, commands, seats, settings, gateway, stance, standing, now };
+            match route(gateway, &header, &event) {
                 Route::Connection(connection) => {
                     deliver(connections, connection, &mut ctx, (&header, &event));
                 }
@@ -198,7 +232,8 @@ impl<S: PageSource> Desk<S> {
                 }
                 Route::All => {
                     ctx.seats.free_all();
-                    connections.each(&mut Session::epoch);
+                    abandoned.clear();
+                    connections.each(&mut |session| session.epoch(&mut ctx));
                 }
                 Route::Nobody => {}
             }

@@ -3,9 +3,12 @@
 //! A turn: released events, sockets that have something to read (16 KiB each), timers, then one write for each
 //! connection that has something to say. While the ring to the matcher is full no socket is read.
 
+mod listen;
+mod table;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,14 +17,17 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use rialto_journal::reader::PageSource;
 use rialto_shmring::Side;
-use slab::Slab;
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::gateway::{Connections, Desk, GatewayError};
+pub use listen::listen;
+
+use crate::gateway::{Connections as _, Desk, GatewayError};
 use crate::limits::{
     Addresses, BACKLOG_BYTES_MAX, BACKLOG_MESSAGES_MAX, CONNECTIONS_MAX, INBOX_BYTES_MAX, READ_BYTES,
 };
+use crate::request::{Answers, Request, Requests};
 use crate::session::{Close, Now, Session};
+use crate::standing::Stance;
+use table::{Connection, Table};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -31,50 +37,6 @@ const TICK: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_millis(1);
 /// What may be on its way to clients when the gateway stops has this long.
 const STOP_WITHIN: Duration = Duration::from_millis(800);
-/// Connections that the system holds until they are accepted.
-const LISTEN_BACKLOG: i32 = 1024;
-/// Low bits of a connection's number: its place.
-const PLACE_BITS: u32 = 12;
-const _: () = assert!(CONNECTIONS_MAX <= 1 << PLACE_BITS);
-
-/// Listens at `address` for `count` gateways: the system deals connections out among them. Port 0 is any free one, the
-/// same for all.
-pub fn listen(address: SocketAddr, count: u32) -> io::Result<Vec<std::net::TcpListener>> {
-    let mut address = address;
-    let mut listeners = Vec::new();
-    for _ in 0..count.max(1) {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if count > 1 {
-            socket.set_reuse_port(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(LISTEN_BACKLOG)?;
-        let listener = std::net::TcpListener::from(socket);
-        address = listener.local_addr()?;
-        listeners.push(listener);
-    }
-    Ok(listeners)
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about one socket")]
-#[derive(Debug)]
-struct Connection {
-    stream: TcpStream,
-    address: IpAddr,
-    session: Session,
-    readable: bool,
-    writable: bool,
-    /// The client will send nothing more; it may still read.
-    ended: bool,
-    /// The connection is of no use any more.
-    broken: bool,
-    /// We will send nothing more.
-    shut: bool,
-    /// It is in the list of those with something to do.
-    listed: bool,
-}
-
 /// The sockets.
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -89,61 +51,10 @@ pub(crate) struct Poller {
     accept_later: bool,
     serial: u32,
     buffer: Box<[u8]>,
-}
-
-/// All connections, by place.
-#[derive(Debug, Default)]
-struct Table {
-    connections: Slab<Connection>,
-    /// Places of those with something to read, write, send again or end.
-    busy: Vec<usize>,
-    /// Places of those that follow market data.
-    feeds: Vec<usize>,
-}
-
-impl Table {
-    fn list(&mut self, place: usize) {
-        if let Some(connection) = self.connections.get_mut(place)
-            && !connection.listed
-        {
-            connection.listed = true;
-            self.busy.push(place);
-        }
-    }
-}
-
-fn place(connection: u32) -> usize {
-    usize::try_from(connection & ((1 << PLACE_BITS) - 1)).expect("twelve bits")
-}
-
-impl Connections for Table {
-    fn session(&mut self, connection: u32) -> Option<&mut Session> {
-        let found = self.connections.get_mut(place(connection))?;
-        (found.session.connection() == connection).then_some(&mut found.session)
-    }
-
-    fn each(&mut self, with: &mut dyn FnMut(&mut Session)) {
-        for (_, connection) in &mut self.connections {
-            with(&mut connection.session);
-        }
-        for place in 0..self.connections.capacity() {
-            self.list(place);
-        }
-    }
-
-    fn each_feed(&mut self, with: &mut dyn FnMut(&mut Session)) {
-        for at in 0..self.feeds.len() {
-            let place = self.feeds[at];
-            if let Some(connection) = self.connections.get_mut(place) {
-                with(&mut connection.session);
-            }
-            self.list(place);
-        }
-    }
-
-    fn touched(&mut self, connection: u32) {
-        self.list(place(connection));
-    }
+    requests: Requests,
+    answers: Arc<Answers>,
+    /// When timers were looked at last.
+    ticked_ns: u64,
 }
 
 /// The one reader of clocks.
@@ -162,7 +73,7 @@ impl Clock {
 
 impl Poller {
     /// Takes the listener over.
-    pub(crate) fn new(listener: std::net::TcpListener) -> io::Result<(Self, Arc<Waker>)> {
+    pub(crate) fn new(listener: std::net::TcpListener, requests: Requests) -> io::Result<(Self, Arc<Waker>)> {
         listener.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(listener);
         let poll = Poll::new()?;
@@ -178,6 +89,9 @@ impl Poller {
             accept_later: false,
             serial: 0,
             buffer: vec![0; READ_BYTES].into(),
+            requests,
+            answers: Arc::new(Answers::new(Arc::clone(&waker))),
+            ticked_ns: 0,
         };
         Ok((poller, waker))
     }
@@ -192,7 +106,9 @@ impl Poller {
         let mut ticked = Instant::now();
         loop {
             let now = self.clock.now();
+            desk.look(&mut self.table, now);
             let more = desk.events(&mut self.table, now)?;
+            self.hand_out_answers();
             self.work(desk, now)?;
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
@@ -257,6 +173,7 @@ impl Poller {
                     if let Some(connection) = self.table.connections.get_mut(place) {
                         connection.readable |= event.is_readable() || event.is_read_closed();
                         connection.writable |= event.is_writable();
+                        connection.hung |= event.is_read_closed() || event.is_error();
                         self.table.list(place);
                     }
                 }
@@ -275,11 +192,14 @@ impl Poller {
         for place in busy {
             let Some(connection) = self.table.connections.get_mut(place) else { continue };
             connection.listed = false;
-            // Whoever is not heard now comes again: what it sent may be here already, and then no event tells of it.
-            let heard = room;
+            let still = desk.stance == Stance::Unmet && connection.session.stands_still();
+            // Whoever is not heard now comes again: what it sent may be here already, and then no event tells of it. Who has
+            // not logged on asks for one thing at most, which need not be of the exchange.
+            let heard = !still && (room || connection.session.is_opening());
             if heard {
                 read(connection, &mut self.buffer);
                 desk.with(now, |ctx| connection.session.turn(ctx));
+                hand_over(connection, &self.requests, &self.answers);
                 room = desk.push()?;
                 if connection.session.is_feed() && !self.table.feeds.contains(&place) {
                     self.table.feeds.push(place);
@@ -288,18 +208,39 @@ impl Poller {
             if connection.session.has_news() {
                 desk.with(now, |ctx| connection.session.tell_news(ctx));
             }
-            if connection.session.resends() {
+            if !still && connection.session.resends() {
                 desk.resend(&mut connection.session, now);
             }
             write(connection);
+            if still {
+                // Its end is all that is looked for; what it sent before is as if it had never been sent.
+                connection.broken |=
+                    (connection.ended || connection.hung) && connection.session.may_be_dropped();
+            }
             if self.is_over(place) {
                 self.drop_connection(desk, now, place);
                 room = desk.push()?;
-            } else if !heard || self.has_more(place) {
+            } else if if still { self.may_write(place) } else { !heard || self.has_more(place) } {
                 self.table.list(place);
             }
         }
         Ok(())
+    }
+
+    /// Answers of the node, to those who asked it.
+    fn hand_out_answers(&mut self) {
+        for (connection, answer) in self.answers.take() {
+            if let Some(session) = self.table.session(connection) {
+                session.answered(answer.as_deref());
+                self.table.touched(connection);
+            }
+        }
+    }
+
+    /// Whether more can be written to a connection at once.
+    fn may_write(&mut self, place: usize) -> bool {
+        let Some(connection) = self.table.connections.get_mut(place) else { return false };
+        connection.writable && !connection.session.output().is_empty()
     }
 
     /// Whether a connection has something to do without any further event.
@@ -335,16 +276,23 @@ impl Poller {
         let Some(mut connection) = self.table.connections.try_remove(place) else { return };
         self.table.feeds.retain(|feed| *feed != place);
         desk.with(now, |ctx| connection.session.hung_up(ctx));
-        self.addresses.leave(connection.address);
+        self.addresses.leave(connection.peer.ip());
         if let Err(error) = self.poll.registry().deregister(&mut connection.stream) {
             tracing::debug!(%error, "a socket was gone before its end");
         }
     }
 
     fn tick<S: PageSource>(&mut self, desk: &mut Desk<S>, now: Now) {
+        let passed_ns = now.mono_ns - std::mem::replace(&mut self.ticked_ns, now.mono_ns);
         let places: Vec<usize> = self.table.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             let Some(connection) = self.table.connections.get_mut(place) else { continue };
+            if desk.stance == Stance::Unmet {
+                connection.session.pause(passed_ns);
+                if connection.session.stands_still() {
+                    continue;
+                }
+            }
             desk.with(now, |ctx| connection.session.tick(ctx));
             if connection.session.close().is_some() || connection.session.is_waiting() {
                 self.table.list(place);
@@ -355,7 +303,7 @@ impl Poller {
     fn accept(&mut self) -> Result<(), GatewayError> {
         loop {
             match self.listener.accept() {
-                Ok((stream, address)) => self.welcome(stream, address.ip())?,
+                Ok((stream, peer)) => self.welcome(stream, peer)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_out_of_files(&error) && self.turn_away() => {}
@@ -388,27 +336,28 @@ impl Poller {
         }
     }
 
-    fn welcome(&mut self, mut stream: TcpStream, address: IpAddr) -> Result<(), GatewayError> {
-        if self.table.connections.len() >= CONNECTIONS_MAX || !self.addresses.enter(address) {
+    fn welcome(&mut self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), GatewayError> {
+        if self.table.connections.len() >= CONNECTIONS_MAX || !self.addresses.enter(peer.ip()) {
             return Ok(());
         }
         stream.set_nodelay(true).ok();
         self.serial = self.serial.wrapping_add(1);
         let entry = self.table.connections.vacant_entry();
         let place = entry.key();
-        let number = (self.serial << PLACE_BITS) | u32::try_from(place).expect("below CONNECTIONS_MAX");
+        let number = table::number(self.serial, place);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut stream, Token(place), interest) {
-            self.addresses.leave(address);
+            self.addresses.leave(peer.ip());
             return Err(error.into());
         }
         entry.insert(Connection {
             stream,
-            address,
+            peer,
             session: Session::new(number, self.clock.now()),
             readable: true,
             writable: true,
             ended: false,
+            hung: false,
             broken: false,
             shut: false,
             listed: false,
@@ -455,6 +404,18 @@ fn read(connection: &mut Connection, buffer: &mut [u8]) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.readable = false,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
         Err(_) => connection.broken = true,
+    }
+}
+
+/// Hands a request to whoever deals with it, if the connection has one.
+fn hand_over(connection: &mut Connection, requests: &Requests, answers: &Arc<Answers>) {
+    let Some(text) = connection.session.take_request() else { return };
+    match (connection.stream.local_addr(), answers.responder(connection.session.connection())) {
+        (Ok(local), Some(responder)) => {
+            requests.take(Request { text, peer: connection.peer, local, responder });
+        }
+        // Too many wait, or the client is gone.
+        (Ok(_), None) | (Err(_), _) => connection.session.answered(None),
     }
 }
 

@@ -5,12 +5,14 @@
 //! So nothing numbered is said here that is not in the journal, and a conversation goes on anywhere. Market-data
 //! sessions are the exception: their numbers start at 1 with each log-on and are kept here.
 
+mod away;
 mod commands;
 mod decoder;
 mod feed;
 mod inbound;
 mod log_on;
 mod outbound;
+mod request;
 mod seats;
 mod timers;
 
@@ -26,10 +28,12 @@ use crate::limits::Bucket;
 use crate::market_data::Feed;
 use crate::message::Message;
 use crate::resend::Run;
+use crate::standing::{Stance, Standing};
 use crate::translate::Identity;
 use crate::view::View;
 use decoder::{Decoded, Decoder};
 use log_on::Waiting;
+use request::Asking;
 
 /// What a gateway is told about how to deal with its members.
 #[derive(Clone, Debug)]
@@ -68,6 +72,10 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// Which gateway this is.
     pub gateway: GatewayId,
+    /// What may be done with trading sessions.
+    pub stance: Stance,
+    /// What is said where that is nothing.
+    pub standing: &'a Standing,
     /// The time.
     pub now: Now,
 }
@@ -77,6 +85,8 @@ pub struct Context<'a> {
 enum State {
     /// Nobody has logged on yet.
     Opening,
+    /// It asks the node itself, and is no conversation.
+    Request(Asking),
     /// A log-on is sound, but the session is not free yet.
     Waiting(Box<Waiting>),
     /// The log-on is with the exchange.
@@ -137,6 +147,8 @@ pub struct Session {
     next_expected: u32,
     /// The session is being reset while live: one `Gone` is not an end.
     resetting: bool,
+    /// A log-on has come, and waits unread until the policy is met.
+    log_on_waits: bool,
     /// The member will send nothing more.
     input_ended: bool,
     /// What was asked of the exchange ends the session there.
@@ -177,6 +189,7 @@ impl Session {
             log_on_number: 0,
             next_expected: 0,
             resetting: false,
+            log_on_waits: false,
             input_ended: false,
             leaving: false,
             asked_to_leave: false,
@@ -203,6 +216,11 @@ impl Session {
     /// Whether it is logged on.
     pub fn is_live(&self) -> bool {
         matches!(self.state, State::Live)
+    }
+
+    /// Whether nobody has logged on yet.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening | State::Request(_))
     }
 
     /// Whether a log-on waits for its session to be free.
@@ -256,14 +274,25 @@ impl Session {
                 State::Opening | State::Waiting(_) => self.end(Close::Now),
                 // The exchange says Gone behind all answers.
                 State::Live if !self.leaving && !self.resetting => self.log_off(ctx),
-                State::Asked | State::Live | State::Ended => {}
+                State::Request(_) | State::Asked | State::Live | State::Ended => {}
             }
         }
     }
 
     fn read(&mut self, ctx: &mut Context<'_>) {
         if self.decoder.is_none() {
+            if matches!(self.state, State::Request(_)) {
+                return self.read_request();
+            }
             let Some(first) = self.inbox.first() else { return };
+            match self.opens_request() {
+                None => return,
+                Some(true) => {
+                    self.state = State::Request(Asking::Reading);
+                    return self.read_request();
+                }
+                Some(false) => {}
+            }
             // FIX opens with BeginString; a line opens with MsgType.
             self.wire = if *first == b'8' { Wire::Fix } else { Wire::Line };
             self.decoder = Some(Decoder::new(self.wire));
@@ -286,6 +315,9 @@ impl Session {
                     self.malformed(&words, ctx);
                 }
                 Decoded::Message { message, used: bytes } => {
+                    if self.must_wait(&message, ctx) {
+                        break;
+                    }
                     used += bytes;
                     self.message(&message, ctx);
                 }

@@ -125,6 +125,14 @@ fn a_line_with_a_number_is_held_to_it() {
 }
 
 #[test]
+fn a_log_on_that_a_new_epoch_closed_holds_the_session_for_nobody() {
+    let mut talk = Talk::new("ALPHA1");
+    talk.epoch_behind("35=A|553=ALPHA1|554=secret");
+    talk.run("x");
+    assert_eq!(talk.exchange.taken, ["logon 0", "logoff Drained"]);
+}
+
+#[test]
 fn messages_over_the_rate_are_refused_and_cancels_have_an_allowance_of_their_own() {
     let mut talk = Talk::new("ALPHA1");
     talk.settings.messages_per_s = 3;

@@ -7,6 +7,7 @@ use rialto_engine::sessions::{Admit, SessionState};
 use rialto_engine::stage::Stage;
 use rialto_gateway::resend::Past;
 use rialto_gateway::session::{Commands, Context, Now, Seats, Session, Settings};
+use rialto_gateway::standing::{Stance, Standing};
 use rialto_gateway::view::View;
 use rialto_gateway::view::seed::Seed;
 use rialto_journal::position::Position;
@@ -51,6 +52,7 @@ pub(crate) struct Conversations {
     view: View,
     commands: Commands,
     seats: Seats,
+    standing: Standing,
     settings: Settings,
     log: Log,
     places: [Option<Connection>; PLACES],
@@ -73,6 +75,7 @@ impl Conversations {
             view,
             commands: Commands::default(),
             seats: Seats::default(),
+            standing: Standing::default(),
             settings: Settings {
                 comp_id: Name::clipped("RIALTO"),
                 sending_time_tolerance_s: 120,
@@ -206,6 +209,8 @@ impl Conversations {
             seats: &mut self.seats,
             settings: &self.settings,
             gateway: US,
+            stance: Stance::Trades,
+            standing: &self.standing,
             now: self.now,
         };
         turn(session, &mut ctx, &mut self.log);
@@ -296,8 +301,8 @@ impl Conversations {
             Event::LogOnRefused { gateway, connection, .. } => (*gateway == US).then_some(*connection),
             Event::Epoch(_) => {
                 self.seats.free_all();
-                for connection in self.places.iter_mut().flatten() {
-                    connection.session.epoch();
+                for place in 0..PLACES {
+                    self.with(place, |session, ctx, _| session.epoch(ctx));
                 }
                 None
             }

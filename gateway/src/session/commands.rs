@@ -24,6 +24,12 @@ impl Commands {
         self.taken == self.bytes.len()
     }
 
+    /// Nothing of it is to be pushed any more.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.taken = 0;
+    }
+
     /// The records that wait.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.bytes[self.taken..];
@@ -39,8 +45,7 @@ impl Commands {
         let bytes: usize = self.records().take(count).map(<[u8]>::len).sum();
         self.taken += bytes;
         if self.is_empty() {
-            self.bytes.clear();
-            self.taken = 0;
+            self.clear();
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use rialto_protocol::command::{LogOffCause, LogOn};
 use rialto_protocol::terms::SessionKind;
-use rialto_protocol::{Command, GatewayId, SessionSeq};
+use rialto_protocol::{Command, GatewayId, Name, SessionSeq};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -14,6 +14,7 @@ use crate::fix::validate::{self, Wire};
 use crate::fix::{BEGIN_STRING, tag};
 use crate::line;
 use crate::message::Message;
+use crate::standing::Stance;
 use crate::timestamp;
 use crate::view::directory;
 
@@ -35,12 +36,39 @@ impl Waiting {
     pub(super) fn log_on(&self) -> LogOn {
         self.log_on
     }
+
+    /// The wait takes so much longer.
+    pub(super) fn pause(&mut self, passed_ns: u64) {
+        self.until_ns += passed_ns;
+    }
+}
+
+/// Why a log-on is nobody's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    /// What a person may know.
+    words: &'static str,
+    /// Whose password was wrong.
+    guessed: Option<Name>,
+}
+
+impl Refused {
+    fn because(words: &'static str) -> Self {
+        Self { words, guessed: None }
+    }
 }
 
 impl Session {
     /// The first message must be a log-on.
     pub(super) fn first(&mut self, message: &Message<'_>, ctx: &mut Context<'_>) {
-        match self.log_on(message, ctx) {
+        let known = self.log_on(message, ctx);
+        if let Stance::Away(gate) = ctx.stance
+            && !known.as_ref().is_ok_and(|session| session.def.kind == SessionKind::MarketData)
+        {
+            // Not even a wrong password: what this node knows of members may be old.
+            return self.turn_away(&ctx.standing.words(gate));
+        }
+        match known {
             Ok(session) => {
                 let waiting = self.asked(message, ctx);
                 (self.id, self.comp_id) = (session.id, session.def.comp_id);
@@ -52,7 +80,12 @@ impl Session {
                 self.state = State::Waiting(Box::new(waiting));
                 self.wait(ctx);
             }
-            Err(words) => self.turn_away(words),
+            Err(refused) => {
+                if let Some(name) = refused.guessed {
+                    ctx.seats.failed(name);
+                }
+                self.turn_away(refused.words);
+            }
         }
     }
 
@@ -75,26 +108,26 @@ impl Session {
     }
 
     /// Whose log-on this is, or what a person may know of why it is nobody's.
-    fn log_on<'v>(
+    pub(super) fn log_on<'v>(
         &self,
         message: &Message<'_>,
         ctx: &mut Context<'v>,
-    ) -> Result<&'v directory::Session, &'static str> {
+    ) -> Result<&'v directory::Session, Refused> {
         if message.msg_type() != b"A" {
-            return Err("log on first: 35=A|553=NAME|554=PASSWORD");
+            return Err(Refused::because("log on first: 35=A|553=NAME|554=PASSWORD"));
         }
         if self.wire == Wire::Fix {
             let sound = message.get(tag::BEGIN_STRING) == Some(BEGIN_STRING)
                 && message.get(tag::TARGET_COMP_ID) == Some(ctx.settings.comp_id.as_bytes())
                 && message.get(tag::SENDING_TIME).is_some_and(|time| is_near(time, ctx));
             if !sound {
-                return Err("");
+                return Err(Refused::because(""));
             }
         }
         if validate::inbound(message, self.checks(ctx.settings)).is_err() {
-            return Err("a field of the log-on is wrong or missing");
+            return Err(Refused::because("a field of the log-on is wrong or missing"));
         }
-        let unknown = "unknown name or wrong password";
+        let unknown = Refused::because("unknown name or wrong password");
         let sender = message.get(tag::SENDER_COMP_ID);
         let user = message.get(tag::USERNAME).or(sender).ok_or(unknown)?;
         if self.wire == Wire::Fix && sender != Some(user) {
@@ -104,13 +137,12 @@ impl Session {
         let view: &'v crate::view::View = ctx.view;
         let session = view.directory.session_by_comp_id(user).ok_or(unknown)?;
         if !ctx.seats.may_try(session.def.comp_id, ctx.now) {
-            return Err("too many log-ons with a wrong password: wait a minute");
+            return Err(Refused::because("too many log-ons with a wrong password: wait a minute"));
         }
         if bool::from(digest.ct_eq(&session.def.secret)) {
             Ok(session)
         } else {
-            ctx.seats.failed(session.def.comp_id);
-            Err(unknown)
+            Err(Refused { guessed: Some(session.def.comp_id), ..unknown })
         }
     }
 
@@ -165,7 +197,11 @@ impl Session {
         if self.is_feed() {
             return self.leave_feed();
         }
-        let gone = Command::LogOff(ctx.gateway, LogOffCause::Disconnected);
+        let cause = match ctx.stance {
+            Stance::Unmet => LogOffCause::PolicyUnmet,
+            Stance::Trades | Stance::Away(_) => LogOffCause::Disconnected,
+        };
+        let gone = Command::LogOff(ctx.gateway, cause);
         ctx.commands.push(self.id, SessionSeq::NONE, &gone);
         ctx.seats.leaving(self.id);
         self.leaving = true;

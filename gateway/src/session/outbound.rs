@@ -22,7 +22,9 @@ impl Session {
             (State::Live, _) => self.tell(header, event, ctx),
             // Turned away by a numbered Logout.
             (State::Asked, None) if mine => self.tell(header, event, ctx),
-            (State::Opening | State::Waiting(_) | State::Asked | State::Ended, _) => return,
+            (State::Opening | State::Request(_) | State::Waiting(_) | State::Asked | State::Ended, _) => {
+                return;
+            }
         }
         if notice.is_some_and(|notice| notice.flags & notice_flag::CLOSE != 0) {
             ctx.seats.free(self.id);
@@ -55,7 +57,14 @@ impl Session {
     }
 
     /// The exchange began a new epoch: nobody is logged on any more.
-    pub fn epoch(&mut self) {
+    pub fn epoch(&mut self, ctx: &mut Context<'_>) {
+        match self.state {
+            State::Request(_) | State::Ended => return,
+            // Its log-on may stand behind the epoch's begin, and then holds the session for nobody.
+            State::Asked => self.abandon(ctx),
+            State::Live if self.resetting => self.abandon(ctx),
+            State::Opening | State::Waiting(_) | State::Live => {}
+        }
         self.release_held();
         self.end(Close::Flushed);
     }

@@ -46,9 +46,9 @@ impl Seats {
         self.taken.remove(&session);
     }
 
-    /// All sessions are free.
-    pub fn free_all(&mut self) {
-        self.taken.clear();
+    /// All sessions are free: those that were not.
+    pub fn free_all(&mut self) -> Vec<SessionId> {
+        self.taken.drain().map(|(session, _)| session).collect()
     }
 
     /// Whether another log-on under this name is allowed by now.

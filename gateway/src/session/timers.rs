@@ -3,6 +3,7 @@
 use rialto_protocol::command::NoticeKind;
 
 use super::inbound::notice;
+use super::request::Asking;
 use super::{Close, Context, Now, Session, State};
 use crate::limits::{LOG_ON_WITHIN_NS, SECOND_NS};
 
@@ -53,6 +54,16 @@ impl Timers {
         self.heartbeat_ns = u64::from(heartbeat_s) * SECOND_NS;
     }
 
+    /// So much time has passed that does not count.
+    pub(super) fn pause(&mut self, passed_ns: u64) {
+        for at_ns in [&mut self.began_ns, &mut self.heard_ns, &mut self.said_ns] {
+            *at_ns += passed_ns;
+        }
+        for at_ns in [&mut self.tested_ns, &mut self.challenged_until_ns].into_iter().flatten() {
+            *at_ns += passed_ns;
+        }
+    }
+
     /// A message came. It shows that somebody is there, whatever it says.
     pub(super) fn heard(&mut self, now: Now) {
         self.heard_ns = now.mono_ns;
@@ -92,7 +103,11 @@ impl Session {
     pub fn tick(&mut self, ctx: &mut Context<'_>) {
         let now_ns = ctx.now.mono_ns;
         match self.state {
-            State::Opening if now_ns >= self.timers.began_ns + LOG_ON_WITHIN_NS => self.end(Close::Now),
+            State::Opening | State::Request(Asking::Reading)
+                if now_ns >= self.timers.began_ns + LOG_ON_WITHIN_NS =>
+            {
+                self.end(Close::Now);
+            }
             State::Waiting(_) => self.wait(ctx),
             State::Live if !self.leaving && !self.resetting => self.tick_live(ctx),
             State::Ended => {
@@ -101,7 +116,7 @@ impl Session {
                     self.close = Some(Close::Now);
                 }
             }
-            State::Opening | State::Asked | State::Live => {}
+            State::Opening | State::Request(_) | State::Asked | State::Live => {}
         }
     }
 

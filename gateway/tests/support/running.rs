@@ -4,11 +4,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rialto_gateway::gateway::{Gateway, GatewayParts, Settings};
 use rialto_gateway::poller::listen;
+use rialto_gateway::request::{Request, Requests};
+use rialto_gateway::standing::Standing;
 use rialto_gateway::view::View;
 use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::log::{LogRing, LogShape, LogStart};
@@ -38,7 +41,13 @@ pub(crate) struct Running {
     stop: Arc<AtomicBool>,
     /// While set, the pretend exchange takes nothing out of the ring.
     pub(crate) held: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    /// The node's gate and policy.
+    pub(crate) cursors: Arc<Cursors>,
+    pub(crate) standing: Arc<Standing>,
+    /// What was asked of the node itself.
+    pub(crate) asked: Receiver<Request>,
+    /// The pretend exchange, once it stopped.
+    threads: (JoinHandle<()>, JoinHandle<Pretend>),
 }
 
 impl Running {
@@ -60,6 +69,8 @@ impl Running {
             SockRef::from(&listener).set_send_buffer_size(bytes).unwrap();
             SockRef::from(&listener).set_recv_buffer_size(bytes).unwrap();
         }
+        let standing = Arc::new(Standing::default());
+        let (asks, asked) = channel();
         let (gateway, waker) = Gateway::new(GatewayParts {
             id: GatewayId(1),
             listener,
@@ -75,6 +86,8 @@ impl Running {
                 messages_per_s: 0,
                 spin: false,
             },
+            standing: Arc::clone(&standing),
+            requests: Requests::new(move |request| asks.send(request).unwrap()),
         })
         .unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -84,6 +97,7 @@ impl Running {
         let stopping = Arc::clone(&stop);
         let held = Arc::new(AtomicBool::new(false));
         let holds = Arc::clone(&held);
+        let published = Arc::clone(&cursors);
         let matcher = std::thread::spawn(move || {
             let (mut exchange, mut message) = (Pretend::new(), MessageBuffer::new());
             while !stopping.load(Ordering::Relaxed) {
@@ -102,24 +116,25 @@ impl Running {
                     assert_eq!(log.append(&record).get(), position);
                 }
                 log.publish();
-                cursors.advance_published(exchange.sequence());
+                published.advance_published(exchange.sequence());
                 if region.sleep_flag(Side::Producer).should_wake() {
                     waker.wake().unwrap();
                 }
             }
+            exchange
         });
-        Self { address, stop, held, threads: vec![gateway, matcher] }
+        Self { address, stop, held, cursors, standing, asked, threads: (gateway, matcher) }
     }
 
     pub(crate) fn connect(&self) -> Client {
         Client::over(TcpStream::connect(self.address).unwrap())
     }
 
-    pub(crate) fn stop(self) {
+    /// Stops all; every command that the exchange took.
+    pub(crate) fn stop(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().unwrap();
-        }
+        self.threads.0.join().unwrap();
+        self.threads.1.join().unwrap().taken
     }
 }
 

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 
 use rialto_gateway::resend::Past;
 use rialto_gateway::session::{Commands, Context, Now, Seats, Session, Settings};
+use rialto_gateway::standing::{Stance, Standing};
 use rialto_gateway::timestamp;
 use rialto_gateway::view::View;
 use rialto_protocol::{Event, GatewayId, Name};
@@ -40,6 +41,7 @@ pub(crate) struct Talk {
     view: View,
     commands: Commands,
     seats: Seats,
+    standing: Standing,
     log: Log,
     now: Now,
     connections: Vec<Option<Session>>,
@@ -62,6 +64,7 @@ impl Talk {
             view: View::new(&seed()),
             commands: Commands::default(),
             seats: Seats::default(),
+            standing: Standing::default(),
             log: Log::default(),
             now: Now { utc_ns: START_NS, mono_ns: SECOND_NS },
             connections: vec![None, None],
@@ -174,6 +177,17 @@ impl Talk {
         self.pump();
     }
 
+    /// A line comes, and a new epoch begins before the exchange has seen it.
+    pub(crate) fn epoch_behind(&mut self, line: &str) {
+        self.serial += 1;
+        let mut session = Session::new(self.serial, self.now);
+        session.receive(format!("{line}\n").as_bytes());
+        self.connections[0] = Some(session);
+        self.with(0, |session, ctx, _| session.turn(ctx));
+        self.with(0, |session, ctx, _| session.epoch(ctx));
+        self.pump();
+    }
+
     fn hang_up(&mut self, place: usize) {
         self.with(place, |session, ctx, _| session.hung_up(ctx));
         self.connections[place] = None;
@@ -195,6 +209,8 @@ impl Talk {
             seats: &mut self.seats,
             settings: &self.settings,
             gateway: GatewayId(1),
+            stance: Stance::Trades,
+            standing: &self.standing,
             now: self.now,
         };
         turn(session, &mut ctx, &mut self.log);

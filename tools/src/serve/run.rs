@@ -16,6 +16,7 @@ use rialto_engine::exchange::Exchange;
 use rialto_engine::matcher::{Ended, Idle};
 use rialto_engine::ports::{Counters, InHand, Readers};
 use rialto_gateway::gateway::{Gateway, GatewayParts, Settings as GatewaySettings};
+use rialto_gateway::request::Requests;
 use rialto_gateway::view::View;
 use rialto_gateway::view::seed::Seed;
 use rialto_journal::cursor::{Cursors, Policy};
@@ -337,6 +338,8 @@ fn gateways(
             ),
             view: View::new(seed),
             settings: settings.gateway.clone(),
+            standing: Arc::default(),
+            requests: Requests::unanswered(),
         })?;
         wake.set(Box::new(move || {
             if let Err(error) = waker.wake() {

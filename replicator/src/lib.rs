@@ -8,6 +8,9 @@
 //! peer                one connection to a node's port: stranger, then standby or someone who asks
 //! ship                what the port needs of its node: the traits `Node`, `Ship`, `SeedSource`
 //! gone pace           why a connection ends; heartbeats and silence
+//! state               who leads, whose copies are waited for, and how that may change
+//! coordinator/…       where the state is kept: etcd, no place at all, a pretended one; leases and watches
+//! lease               until when a primary may release
 //! link/…              the outside: sockets. `Listener` (a node's port), `Upstream` (a standby's connection), `ask`
 //! ```
 //!
@@ -15,10 +18,12 @@
 //! [`link::Listener`] with its [`ship::Node`]. The replicator does not know what an order is, writes no file, and holds
 //! up nobody: who is slow is read to from the segments.
 
+pub mod coordinator;
 pub mod frame;
 pub mod gone;
 pub mod history;
 pub mod key;
+pub mod lease;
 pub mod link;
 pub mod message;
 pub mod pace;
@@ -27,5 +32,6 @@ pub mod primary;
 pub mod secure;
 pub mod ship;
 pub mod standby;
+pub mod state;
 
 mod bytes;

@@ -218,3 +218,6 @@ fn head_of(head: [u8; HEADER_BYTES]) -> Result<(Kind, usize), FrameError> {
     let (length, max) = (usize::try_from(u32_at(&head, 0)).unwrap_or(usize::MAX), kind.bytes_max());
     if length > max { Err(FrameError::Length { kind, length, max }) } else { Ok((kind, length)) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,17 @@ pub enum Gone {
     /// The primary's epoch table does not say which epoch a page belongs to.
     #[error("page {0} is of no epoch in the table")]
     Epoch(u64),
+    /// The one that would serve leads in an epoch that this standby may not follow any more.
+    #[error("it leads in epoch {epoch}, and this node is bound to {bound_to}")]
+    OldPrimary {
+        /// Its epoch.
+        epoch: u32,
+        /// The lowest that may be followed.
+        bound_to: u32,
+    },
+    /// The one that would serve has the journal of another cluster.
+    #[error("it has the journal of another cluster")]
+    OtherCluster,
     /// This node is primary no more, or in another epoch.
     #[error("this node does not lead in epoch {0} any more")]
     NotLeading(u32),
@@ -141,6 +152,9 @@ pub enum StreamError {
         /// The sequence told.
         next_seq: u64,
     },
+    /// Told to put pages aside that this log does not have.
+    #[error("told to put aside what is behind page {0}, where this log has nothing")]
+    Truncate(u64),
     /// Part of a seed that is not the next one.
     #[error("{what} {found} of the seed, expected {expected}")]
     Seed {

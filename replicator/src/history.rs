@@ -9,7 +9,8 @@ use rialto_journal::recover::scan::EpochStart;
 /// A log as its epochs tell it.
 #[derive(Debug, Clone, Copy)]
 pub struct History<'a> {
-    /// Where each epoch begins, oldest first; also that of a page which is still open.
+    /// Where each epoch begins, oldest first; also that of a page which is still open. The oldest rows may be missing (the
+    /// log was seeded, or they are too many to be sent), but never one between two others.
     pub epochs: &'a [EpochStart],
     /// The first page that is not closed.
     pub end_page: u64,
@@ -52,3 +53,6 @@ pub fn meet(mine: &History<'_>, theirs: &History<'_>) -> Option<u64> {
         None => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

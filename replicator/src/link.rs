@@ -12,7 +12,7 @@ mod listener;
 mod upstream;
 
 pub use ask::{AskError, Question, Reply, ask};
-pub use listener::Listener;
+pub use listener::{Counters, Listener};
 pub use upstream::{Upstream, UpstreamOptions};
 
 /// Bytes taken from a socket by one read.

@@ -349,9 +349,9 @@ pub fn get<T: DeserializeOwned>(kind: Kind, payload: &[u8]) -> Result<T, Message
     options(kind).deserialize(rest).map_err(content)
 }
 
-/// The newest rows of an epoch table, as many as are sent.
-pub fn newest(epochs: &[EpochStart]) -> Vec<EpochStart> {
-    epochs[epochs.len().saturating_sub(EPOCHS_MAX)..].to_vec()
+/// Leaves the newest rows of an epoch table, as many as are sent.
+pub fn keep_newest(epochs: &mut Vec<EpochStart>) {
+    epochs.drain(..epochs.len().saturating_sub(EPOCHS_MAX));
 }
 
 fn exactly(kind: Kind, payload: &[u8], bytes: usize) -> Result<(), MessageError> {
@@ -444,3 +444,6 @@ pub fn put_placed(out: &mut Vec<u8>, place: u64, bytes: &[u8]) {
     put_words(out, &[place]);
     out.extend_from_slice(bytes);
 }
+
+#[cfg(test)]
+mod tests;

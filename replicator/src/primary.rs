@@ -4,6 +4,7 @@
 //! Nobody waits for a standby here: one that falls behind is read to from the segments, at a bounded rate, and what is
 //! not yet sent to it is bounded.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::frame::Kind;
@@ -99,17 +100,17 @@ pub struct Primary {
     pace: Pace,
     acked: Ack,
     state_version: Option<u64>,
-    /// Told before anything else.
-    first: Vec<Event>,
+    /// To be told before more is read.
+    events: VecDeque<Event>,
 }
 
 impl Primary {
     /// A standby that has said HELLO to a primary in this epoch.
     pub fn new(hello: Hello, epoch: u32, now: Now) -> Self {
         let hello = Box::new(hello);
-        let first = vec![Event::Hello(hello.clone())];
+        let events = VecDeque::from([Event::Hello(hello.clone())]);
         let (stage, pace) = (Stage::Deciding { since_ns: now.ns }, Pace::new(now));
-        Primary { hello, epoch, stage, pace, acked: Ack::default(), state_version: None, first }
+        Primary { hello, epoch, stage, pace, acked: Ack::default(), state_version: None, events }
     }
 
     /// The standby's name.
@@ -135,8 +136,8 @@ impl Primary {
     /// The next thing the standby said.
     pub fn next(&mut self, channel: &mut Channel) -> Result<Option<Event>, Gone> {
         loop {
-            if !self.first.is_empty() {
-                return Ok(Some(self.first.remove(0)));
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
             }
             let Some((kind, place)) = channel.next_frame()? else { return Ok(None) };
             let payload = channel.payload(place);
@@ -188,10 +189,10 @@ impl Primary {
             return Err(Gone::Ack { acked: ack.received, known: format!("it had come further: {mine:?}") });
         }
         if ack.event_pages > mine.event_pages {
-            self.first.push(Event::EventHash { pages: ack.event_pages, hash: ack.event_hash });
+            self.events.push_back(Event::EventHash { pages: ack.event_pages, hash: ack.event_hash });
         }
         self.acked = ack;
-        self.first.push(Event::Acked(ack));
+        self.events.push_back(Event::Acked(ack));
         Ok(())
     }
 
@@ -235,8 +236,8 @@ impl Primary {
             (Welcome::Seed { .. }, Some(seed)) => Stage::Seeding(Box::new(Seeding::new(seed))),
             (Welcome::Seed { .. }, None) | (Welcome::Truncate { .. } | Welcome::Reject(_), _) => Stage::Over,
         };
-        self.first.extend(stale.map(|epoch| Event::Stale { epoch }));
-        self.first.push(Event::Welcomed(Box::new(welcome)));
+        self.events.extend(stale.map(|epoch| Event::Stale { epoch }));
+        self.events.push_back(Event::Welcomed(Box::new(welcome)));
         Ok(())
     }
 

@@ -315,3 +315,6 @@ impl Channel {
         self.outbound.sent(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;

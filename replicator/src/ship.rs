@@ -27,8 +27,8 @@ pub trait Node {
     /// A standby has said something.
     fn event(&mut self, standby: &str, event: Event);
 
-    /// A connection has ended. `peer` is the standby's name where it was one.
-    fn gone(&mut self, peer: Option<&str>, why: &Gone);
+    /// A standby's connection has ended.
+    fn gone(&mut self, standby: &str, why: &Gone);
 }
 
 /// A primary's log and what it knows. All of it is asked often, and may take no time but where it says so.
@@ -39,7 +39,8 @@ pub trait Ship {
     /// Who it is. Asked once for each connection.
     fn lead(&self) -> Lead;
 
-    /// Where its epochs begin, oldest first; the last one is its own, also while no record of it is written.
+    /// Where its epochs begin, oldest first; the last one is its own, also while no record of it is written. Says so
+    /// before a record of a new epoch is published.
     fn epochs(&self) -> &[EpochStart];
 
     /// The command log.

@@ -135,7 +135,8 @@ pub struct Standby {
 
 impl Standby {
     /// Begins to connect; `nonce` must be fresh from the system's random source.
-    pub fn new(credentials: &Credentials, hello: Hello, nonce: Nonce, now: Now) -> Self {
+    pub fn new(credentials: &Credentials, mut hello: Hello, nonce: Nonce, now: Now) -> Self {
+        message::keep_newest(&mut hello.epochs);
         let heartbeat = Heartbeat { epoch: hello.promised_epoch, ..Heartbeat::default() };
         Standby {
             channel: Channel::new(Side::Dialler, credentials, nonce),
@@ -246,11 +247,19 @@ impl Standby {
 }
 
 fn welcomed(welcome: Welcome, hello: &Hello) -> Result<(Stage, Event<'static>), Gone> {
+    if let Welcome::Stream { lead, .. } | Welcome::Truncate { lead, .. } | Welcome::Seed { lead, .. } =
+        &welcome
+    {
+        check_lead(lead, hello)?;
+    }
     Ok(match welcome {
         Welcome::Stream { lead, from, next_seq } => {
             let from = Position::new(from);
             let tail = Tail::of(hello, from, next_seq)?;
             (Stage::Streaming { epoch: lead.epoch, tail }, Event::Stream { lead, from, next_seq })
+        }
+        Welcome::Truncate { to, .. } if !can_go(&to, hello) => {
+            return Err(StreamError::Truncate(to.page_no).into());
         }
         Welcome::Truncate { lead, to } => (Stage::Over, Event::Truncate { lead, to }),
         Welcome::Seed { lead, seed } => {
@@ -263,6 +272,23 @@ fn welcomed(welcome: Welcome, hello: &Hello) -> Result<(Stage, Event<'static>), 
         }
         Welcome::Reject(reject) => (Stage::Over, Event::Reject(reject)),
     })
+}
+
+/// A promise binds the standby, whatever the one that serves it believes.
+fn check_lead(lead: &Lead, hello: &Hello) -> Result<(), Gone> {
+    let bound_to = hello.promised_epoch.max(hello.end.epoch);
+    if lead.epoch < bound_to {
+        return Err(Gone::OldPrimary { epoch: lead.epoch, bound_to });
+    }
+    if hello.cluster_id.is_some_and(|mine| mine != lead.cluster_id) {
+        return Err(Gone::OtherCluster);
+    }
+    Ok(())
+}
+
+/// Whether there is something behind this base.
+fn can_go(to: &Base, hello: &Hello) -> bool {
+    to.page_no < hello.end.page_no || (to.page_no == hello.end.page_no && hello.open.is_some())
 }
 
 fn streamed<'a>(kind: Kind, payload: &'a [u8], lead_epoch: u32, tail: &mut Tail) -> Result<Event<'a>, Gone> {

@@ -14,7 +14,7 @@ use crate::gone::Gone;
 use crate::key;
 use crate::pace::{HEARTBEAT, Now};
 use crate::peer::Peer;
-use crate::primary::{Limits, Primary};
+use crate::primary::Limits;
 use crate::secure::Credentials;
 use crate::ship::Node;
 
@@ -28,6 +28,8 @@ const STRANGER_READ_BYTES: usize = 128;
 const PROVEN_MAX: usize = 64;
 /// Connections taken in one turn, so that a flood of them does not hold up who is there.
 const ACCEPTS_PER_TURN: usize = 32;
+/// How long nothing is accepted after the system could not.
+const ACCEPT_PAUSE_NS: u64 = 100_000_000;
 /// Reads from one connection in one turn.
 const READS_PER_TURN: usize = 4;
 const PORT: Token = Token(usize::MAX - 1);
@@ -40,6 +42,8 @@ struct Connection {
     /// There may be bytes to read, or room to write: mio says so once.
     readable: bool,
     writable: bool,
+    /// The peer has shut its direction down: read on until that is seen.
+    is_ending: bool,
     /// Our direction is shut down: all was said.
     is_shut: bool,
 }
@@ -58,7 +62,20 @@ pub struct Listener {
     doorbell: Arc<Doorbell>,
     /// Connections may wait to be accepted.
     acceptable: bool,
-    turned_away: u64,
+    /// Not to be accepted before: the system had no room for one more.
+    accept_after_ns: u64,
+    counters: Counters,
+}
+
+/// What the port has met since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Strangers turned away because there were too many.
+    pub turned_away: u64,
+    /// Strangers that were let in and did not prove themselves.
+    pub cut_off: u64,
+    /// Proven connections that ended with a frame which its peer had not sealed: an alarm.
+    pub bad_frames: u64,
 }
 
 impl Listener {
@@ -79,7 +96,8 @@ impl Listener {
             read: vec![0; READ_BYTES].into_boxed_slice(),
             doorbell,
             acceptable: true,
-            turned_away: 0,
+            accept_after_ns: 0,
+            counters: Counters::default(),
         })
     }
 
@@ -124,9 +142,9 @@ impl Listener {
         self.send_epoch(standby, Kind::Handover, epoch)
     }
 
-    /// Strangers turned away because there were too many.
-    pub const fn turned_away(&self) -> u64 {
-        self.turned_away
+    /// What it has met.
+    pub const fn counters(&self) -> Counters {
+        self.counters
     }
 
     fn send_epoch(&mut self, standby: &str, kind: Kind, epoch: u32) -> bool {
@@ -143,7 +161,7 @@ impl Listener {
         for connection in self.connections.iter().flatten() {
             timeout = timeout.min(connection.rest());
         }
-        if self.acceptable {
+        if self.acceptable && self.clock.now().ns >= self.accept_after_ns {
             timeout = Duration::ZERO;
         }
         let slept = self.poll.poll(&mut self.events, Some(timeout));
@@ -159,7 +177,8 @@ impl Listener {
                 WAKER => {}
                 Token(index) => {
                     if let Some(Some(connection)) = self.connections.get_mut(index) {
-                        connection.readable |= event.is_readable() || event.is_read_closed();
+                        connection.is_ending |= event.is_read_closed();
+                        connection.readable |= event.is_readable() || connection.is_ending;
                         connection.writable |= event.is_writable() || event.is_write_closed();
                     }
                 }
@@ -170,16 +189,17 @@ impl Listener {
 
     fn accept(&mut self, now: Now) {
         for _ in 0..ACCEPTS_PER_TURN {
-            if !self.acceptable {
+            if !self.acceptable || now.ns < self.accept_after_ns {
                 return;
             }
             match self.port.accept() {
                 Ok((socket, address)) => self.take_in(socket, address, now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Out of files, most likely. Tried again next turn; who is connected goes on.
+                // Out of files, most likely. Tried again a little later; who is connected goes on.
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a replication connection");
+                    self.accept_after_ns = now.ns + ACCEPT_PAUSE_NS;
                     return;
                 }
             }
@@ -189,7 +209,7 @@ impl Listener {
     /// Drops the socket, which closes it, if there are too many.
     fn take_in(&mut self, mut socket: TcpStream, address: SocketAddr, now: Now) {
         if !self.has_place(now) {
-            self.turned_away += 1;
+            self.counters.turned_away += 1;
             return;
         }
         let index = self.connections.iter().position(Option::is_none).unwrap_or(self.connections.len());
@@ -206,7 +226,15 @@ impl Listener {
             }
         };
         let peer = Peer::new(&self.credentials, nonce, self.limits, now);
-        let connection = Connection { socket, address, peer, readable: true, writable: true, is_shut: false };
+        let connection = Connection {
+            socket,
+            address,
+            peer,
+            readable: true,
+            writable: true,
+            is_ending: false,
+            is_shut: false,
+        };
         if index == self.connections.len() {
             self.connections.push(None);
         }
@@ -228,6 +256,7 @@ impl Listener {
         match oldest {
             Some((age, index)) if count >= STRANGERS_MAX && age > STRANGER_GRACE => {
                 self.close(index);
+                self.counters.cut_off += 1;
                 true
             }
             Some(_) | None => count < STRANGERS_MAX,
@@ -269,11 +298,16 @@ impl Listener {
 
     fn drop_connection(&mut self, index: usize, node: &mut dyn Node, why: &Gone) {
         let Some(connection) = self.close(index) else { return };
-        if connection.peer.is_proven() {
-            tracing::info!(address = %connection.address, %why, "replication connection ended");
-            node.gone(connection.peer.standby().map(Primary::standby), why);
-        } else {
+        if let Some(standby) = connection.peer.standby() {
+            tracing::info!(address = %connection.address, standby = standby.standby(), %why, "standby's connection ended");
+            node.gone(standby.standby(), why);
+        }
+        if !connection.peer.is_proven() {
             tracing::debug!(address = %connection.address, %why, "stranger cut off");
+            self.counters.cut_off += 1;
+        } else if matches!(why, Gone::Frame(_)) {
+            tracing::error!(address = %connection.address, %why, "alarm: bytes between nodes were changed");
+            self.counters.bad_frames += 1;
         }
     }
 }
@@ -287,7 +321,11 @@ impl Connection {
             }
             let most = if self.peer.is_proven() { into.len() } else { STRANGER_READ_BYTES };
             match try_io(|| self.socket.read(&mut into[..most]))? {
-                Tried::Bytes(bytes) => self.peer.receive(&into[..bytes], now)?,
+                Tried::Bytes(bytes) => {
+                    // A stream's read that leaves room has taken all there was: the next byte is told of anew.
+                    self.readable = bytes == most || self.is_ending;
+                    self.peer.receive(&into[..bytes], now)?;
+                }
                 Tried::Closed => is_closed = true,
                 Tried::NotNow => self.readable = false,
             }

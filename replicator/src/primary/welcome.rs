@@ -8,7 +8,7 @@ use rialto_journal::recover::scan::Base;
 use super::stream::count_records;
 use crate::gone::Gone;
 use crate::history::{History, meet};
-use crate::message::{Hello, Lead, OpenPage, Reject, Welcome, hash_of_records};
+use crate::message::{Hello, Lead, OpenPage, Reject, Welcome, hash_of_records, keep_newest};
 use crate::ship::{SeedSource, Ship, Stored};
 
 /// The answer to a HELLO.
@@ -112,7 +112,9 @@ fn diverged(why: &str) -> Decision {
 fn seed(hello: &Hello, ship: &dyn Ship, lead: Lead) -> Decision {
     match ship.seed(hello) {
         Some(source) => {
-            let welcome = Welcome::Seed { lead, seed: source.seed().clone() };
+            let mut seed = source.seed().clone();
+            keep_newest(&mut seed.epochs);
+            let welcome = Welcome::Seed { lead, seed };
             Decision { welcome, stale: None, seed: Some(source) }
         }
         None => Reject::Busy("pages that it needs are gone, and there is no snapshot yet".to_owned()).into(),

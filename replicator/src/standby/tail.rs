@@ -116,3 +116,6 @@ impl Tail {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,7 +200,7 @@ pub struct Primary {
     pub seed: Option<rialto_replicator::message::Seed>,
     pub promised: u32,
     pub events: Vec<(String, Event)>,
-    pub gone: Vec<(Option<String>, String)>,
+    pub gone: Vec<(String, String)>,
 }
 
 impl Primary {
@@ -364,7 +364,7 @@ impl Node for Primary {
         self.events.push((standby.to_owned(), event));
     }
 
-    fn gone(&mut self, peer: Option<&str>, why: &Gone) {
-        self.gone.push((peer.map(str::to_owned), why.to_string()));
+    fn gone(&mut self, standby: &str, why: &Gone) {
+        self.gone.push((standby.to_owned(), why.to_string()));
     }
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod clordids;
 pub mod directory;
 pub mod exchange;
+pub mod follow;
 pub mod lookup;
 pub mod matcher;
 pub mod pin;

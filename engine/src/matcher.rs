@@ -8,10 +8,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rialto_journal::cursor::Cursors;
+use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::log::Writer;
 use rialto_protocol::command::{Inbound, LogOffCause, Notice, NoticeKind, SessionNote, kind};
 use rialto_protocol::record::check_crc;
+use rialto_protocol::terms::AckPolicy;
 use rialto_protocol::{Command, GatewayId, Header, Note, Sequence, SessionId, SessionSeq, Timestamp};
 use rialto_shmring::{Doorbell, MessageBuffer};
 
@@ -299,4 +300,15 @@ fn may_send(from: GatewayId, header: &Header, command: &Command) -> bool {
         from
     };
     is_sessions == from.is_some() && names == from
+}
+
+/// The journal's policy for the exchange's word.
+pub fn policy_of(policy: AckPolicy) -> Policy {
+    match policy {
+        AckPolicy::Async => Policy::Async,
+        AckPolicy::Disk => Policy::Disk,
+        AckPolicy::Ram => Policy::Ram,
+        AckPolicy::DiskRam => Policy::DiskRam,
+        AckPolicy::DiskDisk => Policy::DiskDisk,
+    }
 }

@@ -7,18 +7,21 @@ use std::sync::atomic::Ordering;
 
 use rialto_engine::clock::ManualClock;
 use rialto_engine::exchange::Exchange;
+use rialto_engine::follow::{Follower, FollowerParts};
 use rialto_engine::matcher::{Ended, Idle, Matcher, Parts, RECORDS_PER_TURN, Turn};
 use rialto_engine::ports::{Counters, InHand, Port, Readers};
-use rialto_journal::cursor::{Cursors, Policy};
+use rialto_journal::cursor::{Cursors, Gate, Policy};
+use rialto_journal::epochs::EpochTable;
 use rialto_journal::log::{LogRing, LogShape, LogStart};
 use rialto_journal::position::Position;
 use rialto_journal::reader::{LogReader, UpTo};
+use rialto_journal::recover::scan::EpochStart;
 use rialto_journal::shared::Kind;
 use rialto_protocol::command::{LogOn, NewOrder, OrderTerms};
 use rialto_protocol::reference::{
     AccountDef, Author, CurrencyDef, Grant, InstrumentDef, Operation, ParticipantDef, SessionDef, Transfer,
 };
-use rialto_protocol::terms::{ParticipantKind, ReplaceRule, SelfTrade, SessionKind};
+use rialto_protocol::terms::{AckPolicy, ParticipantKind, ReplaceRule, SelfTrade, SessionKind};
 use rialto_protocol::*;
 use rialto_shmring::{Consumer, Doorbell, Geometry, Identity, Producer, Region};
 
@@ -298,4 +301,95 @@ fn a_drain_tells_each_live_session_in_a_numbered_message() {
         told.iter().filter(|(_, event)| event.contains("Logout") && event.contains("the node stops"));
     assert_eq!(farewells.count(), 2, "{told:?}");
     assert_eq!(node.matcher.exchange().first_live_session(), None);
+}
+
+/// A follower with logs of its own, empty.
+fn follower() -> (Follower, Arc<LogRing>, Arc<LogRing>, Arc<EpochTable>) {
+    let log = |kind| LogRing::anonymous(LogShape { kind, pages: 1024 }, &LogStart::EMPTY).unwrap();
+    let (commands, events) = (log(Kind::Commands), log(Kind::Events));
+    let cursors = Arc::new(Cursors::anonymous(Policy::Async, 0).unwrap());
+    cursors.set_gate(Gate::Standby);
+    let epochs = Arc::new(EpochTable::default());
+    let rings = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
+    let parts = FollowerParts {
+        exchange: Exchange::new(),
+        sequence: Sequence(0),
+        timestamp: Timestamp(0),
+        commands,
+        events,
+        cursors,
+        epochs: Arc::clone(&epochs),
+    };
+    (Follower::new(parts, 0), rings.0, rings.1, epochs)
+}
+
+/// All closed pages of a log and what is published of the open one, records alone.
+fn records(ring: &Arc<LogRing>) -> Vec<(Position, Vec<u8>)> {
+    let mut reader = LogReader::new(Arc::clone(ring), (), Position::FIRST);
+    let mut all = Vec::new();
+    while let Some((at, record)) = reader.next(UpTo::End).unwrap() {
+        all.push((at, record.bytes().to_vec()));
+    }
+    all
+}
+
+#[test]
+fn a_standby_that_follows_has_the_same_logs_in_the_same_places_and_the_same_state() {
+    let mut node = node(1, 1024);
+    node.log_on(1, 1);
+    let (mut standby, commands, events, _) = follower();
+    for number in 0..300 {
+        node.order(1, 1, number + 2, &format!("o{number}"));
+        node.matcher.turn();
+        if number % 50 == 0 {
+            node.matcher.settle();
+        }
+    }
+    for (at, record) in records(&node.commands) {
+        standby.take(1, at, &record).unwrap();
+    }
+    standby.close_page(standby.end().page()).unwrap();
+    node.matcher.settle();
+    standby.publish();
+    assert_eq!(records(&commands), records(&node.commands));
+    assert_eq!(records(&events), records(&node.event_ring));
+    assert_eq!((commands.end(), events.end()), (node.commands.end(), node.event_ring.end()));
+    assert_eq!(standby.exchange().state_hash(), node.matcher.exchange().state_hash());
+}
+
+#[test]
+fn a_record_out_of_its_place_is_refused_and_changes_nothing() {
+    let node = node(1, 1024);
+    let all = records(&node.commands);
+    let (mut standby, commands, _, epochs) = follower();
+    standby.take(3, all[0].0, &all[0].1).unwrap();
+    let hash = standby.exchange().state_hash();
+    let next = &all[1];
+    let wrong = [
+        standby.take(3, next.0.plus(8), &next.1),
+        standby.take(3, all[2].0, &all[2].1),
+        standby.take(2, next.0, &next.1),
+        standby.take(4, next.0, &next.1),
+        standby.take(3, next.0, &next.1[..40]),
+    ];
+    for (case, outcome) in wrong.into_iter().enumerate() {
+        assert!(outcome.is_err(), "case {case}");
+    }
+    assert_eq!((standby.sequence(), standby.exchange().state_hash()), (Sequence(1), hash));
+    standby.take(3, next.0, &next.1).unwrap();
+    standby.publish();
+    assert_eq!(records(&commands), all[..2]);
+    assert_eq!(epochs.rows(), [EpochStart { epoch: 3, page_no: 0, first_seq: 1 }]);
+}
+
+#[test]
+fn a_policy_takes_effect_once_its_command_is_durable() {
+    let mut node = node(1, 1024);
+    node.push(0, 0, 1, &Command::Operate(Author::default(), Operation::Policy(AckPolicy::Disk)));
+    node.matcher.turn();
+    node.matcher.turn();
+    assert_eq!(node.cursors.policy(), Policy::Async);
+    node.cursors.advance_synced(node.matcher.sequence().0);
+    node.matcher.turn();
+    assert_eq!(node.cursors.policy(), Policy::Disk);
 }

@@ -20,6 +20,8 @@ pub mod codec;
 #[cfg(not(loom))]
 pub mod disk;
 #[cfg(not(loom))]
+pub mod epochs;
+#[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
 pub mod meta;

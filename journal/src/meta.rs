@@ -26,6 +26,8 @@ pub const DIRECTORIES: [&str; 5] = ["commands", "events", "snapshots", "torn", "
 const SLOT_BYTES: usize = 4096;
 /// Longest name of a cluster, a node or a ring's directory: all of them fit a slot together.
 pub const NAME_BYTES_MAX: usize = 255;
+/// The longest state of a cluster that a node remembers.
+pub const CLUSTER_STATE_BYTES_MAX: usize = 2048;
 
 /// What a node remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,14 @@ pub struct NodeMeta {
     pub verified_snapshot: Option<u64>,
     /// Command pages below this number were synced: if one is missing or bad, it is loss and not a torn tail.
     pub durable_page: u64,
+    /// The command log is being cut off before this page; a start finishes it.
+    pub cut_from: Option<u64>,
+    /// Records that this node had received and not synced were lost; it is not what its acks said until it is in sync
+    /// again.
+    pub lost_unsynced: bool,
+    /// The cluster's state as this node last heard it, in the words of whoever keeps it; at most
+    /// [`CLUSTER_STATE_BYTES_MAX`].
+    pub cluster_state: Vec<u8>,
 }
 
 impl NodeMeta {
@@ -66,6 +76,9 @@ impl NodeMeta {
             clean_stop: true,
             verified_snapshot: None,
             durable_page: 0,
+            cut_from: None,
+            lost_unsynced: false,
+            cluster_state: Vec::new(),
         }
     }
 }
@@ -78,7 +91,7 @@ struct Slot {
 
 impl Framed for Slot {
     const MAGIC: [u8; 8] = *b"RIALTOND";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// An open `node.meta`.
@@ -156,6 +169,10 @@ impl MetaFile {
         change(&mut slot.meta);
         if slot.meta == self.slot.meta {
             return Ok(());
+        }
+        if slot.meta.cluster_state.len() > CLUSTER_STATE_BYTES_MAX {
+            let why = format!("a cluster's state has {} bytes", slot.meta.cluster_state.len());
+            return Err(JournalError::refused(&self.path, why));
         }
         slot.counter += 1;
         let offset = slot.counter % 2 * count(SLOT_BYTES);
@@ -283,6 +300,9 @@ mod tests {
             clean_stop: false,
             verified_snapshot: Some(77),
             durable_page: 5,
+            cut_from: Some(6),
+            lost_unsynced: true,
+            cluster_state: b"state".to_vec(),
             ..NodeMeta::new(*b"cluster of tests", "test", "n1")
         };
         let frame = codec::encode(&Slot { counter: 6, meta: meta.clone() });

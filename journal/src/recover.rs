@@ -11,6 +11,7 @@
 //!
 //! The ring stays named until [`generation`] begins the next one. Until then, doing all this again gives the same.
 
+pub mod divergent;
 pub mod events;
 pub mod generation;
 pub mod ring;
@@ -30,7 +31,7 @@ use crate::segment::reader::{SegmentReader, blank};
 use crate::segment::supply::Supply;
 use crate::segment::writer::SegmentWriter;
 use crate::segment::{ANY_STATE_MACHINE, Lineage, Listing, Log, Segment, SegmentHeader, list, pages_of};
-use scan::{Base, End, Scan, ScanRequest, scan};
+use scan::{Base, End, EpochStart, Scan, ScanRequest, scan};
 
 /// What a start needs to know.
 #[derive(Debug, Clone)]
@@ -76,6 +77,8 @@ pub struct Recovered {
     pub scan: Scan,
     /// Where the log goes on: page, sequence, epoch of the last page and hash.
     pub end: Base,
+    /// The epochs that begin behind the base.
+    pub epochs: Vec<EpochStart>,
     /// Records that came from shared memory.
     pub from_ring: u64,
     /// The tail that was cut off, if one was.
@@ -97,6 +100,7 @@ pub fn recover(
     meta: &mut MetaFile,
     ring: Option<&LogRing>,
 ) -> Result<Recovered, JournalError> {
+    divergent::finish(start, meta)?;
     let commands = start.dir.join(Log::Commands.directory());
     let lineage = start.lineage(meta, Log::Commands);
     let Listing { segments, strays } = list(&start.disk, &commands, &lineage)?;
@@ -130,8 +134,13 @@ pub fn recover(
     sync_written(start, &segments, (meta.get().durable_page, scan.end.page_no))?;
     let mut writer = open_writer(start, lineage, segments, scan.end.page_no)?;
     let mut end = scan.end;
+    let mut epochs = scan.epochs.clone();
     for page in pages.into_iter().flatten() {
         writer.append(&page)?;
+        let epoch = PageHeader::read(&page).epoch;
+        if epoch != end.epoch {
+            epochs.push(EpochStart { epoch, page_no: end.page_no, first_seq: end.first_seq });
+        }
         let after = end.after(&page, &lineage.cluster_id);
         end = after.expect("pages of the ring were checked against the segments' end").0;
     }
@@ -140,7 +149,7 @@ pub fn recover(
         meta.durable_page = end.page_no;
         meta.clean_stop = false;
     })?;
-    Ok(Recovered { from_ring: end.first_seq - scan.end.first_seq, scan, end, torn, writer })
+    Ok(Recovered { from_ring: end.first_seq - scan.end.first_seq, scan, end, epochs, torn, writer })
 }
 
 /// Lets go of what the kernel has cached: after a failed sync it may be better than what is on the disk.

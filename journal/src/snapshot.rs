@@ -20,7 +20,7 @@ use crate::layout::{ClusterId, PAGE_HEADER_BYTES};
 use crate::meta::MetaFile;
 use crate::page::Chain;
 use crate::position::Position;
-use crate::recover::scan::Base;
+use crate::recover::scan::{Base, EpochStart};
 use crate::segment::reader::{SegmentReader, Slot, blank};
 use crate::segment::{Lineage, Log, has_extension, list};
 
@@ -46,8 +46,8 @@ pub struct SnapshotPoint {
     pub event_hash: Chain,
     /// The version of the commands' meaning that wrote the body.
     pub state_machine: u32,
-    /// The epochs so far, in the words of whoever keeps them.
-    pub epoch_table: Vec<u8>,
+    /// The epochs that began at or before `seq`, oldest first.
+    pub epoch_table: Vec<EpochStart>,
 }
 
 /// The head of a snapshot.
@@ -66,7 +66,7 @@ pub struct SnapshotHead {
 
 impl Framed for SnapshotHead {
     const MAGIC: [u8; 8] = *b"RIALTOSN";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// A snapshot that was read and is right in every byte.
@@ -203,6 +203,21 @@ impl Snapshots {
         self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)
     }
 
+    /// Removes the snapshots that reach into page `to` of the command log or behind it. Whether there were any.
+    pub(crate) fn remove_behind(&self, to: u64) -> Result<bool, JournalError> {
+        let end = Position::page_start(to).get();
+        let mut any = false;
+        for seq in self.sequences()? {
+            if self.verify(seq).is_ok_and(|head| head.point.command_at > end) {
+                let path = self.path(seq);
+                self.disk.remove(&path).during("remove", &path)?;
+                any = true;
+            }
+        }
+        self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
+        Ok(any)
+    }
+
     fn path(&self, seq: u64) -> PathBuf {
         self.dir.join(format!("s-{seq:016x}.snap"))
     }
@@ -318,7 +333,7 @@ mod tests {
             event_page: b"event page".to_vec(),
             event_hash: *b"hash of events!!",
             state_machine: 1,
-            epoch_table: b"epochs".to_vec(),
+            epoch_table: vec![EpochStart { epoch: 3, page_no: 4, first_seq: 50 }],
         };
         let head = SnapshotHead {
             cluster_id: *b"cluster of tests",

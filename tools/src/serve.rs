@@ -16,4 +16,5 @@ pub mod show;
 pub mod snapshots;
 pub mod socket;
 pub mod start;
+mod threads;
 pub mod view;

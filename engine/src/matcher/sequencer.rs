@@ -4,10 +4,9 @@
 use rialto_journal::cursor::Policy;
 use rialto_protocol::event::EventBuffer;
 use rialto_protocol::record::{RECORD_BYTES_MAX, offset};
-use rialto_protocol::terms::AckPolicy;
 use rialto_protocol::{Command, Header, RecordBuffer, Sequence, SessionId, SessionSeq, Timestamp, reference};
 
-use super::{COMMAND_PAGES_FREE_MIN, EVENT_PAGES_FREE_MIN, Parts};
+use super::{COMMAND_PAGES_FREE_MIN, EVENT_PAGES_FREE_MIN, Parts, policy_of};
 use crate::clock::Clock;
 
 /// A command page with records is closed after this time, also if nobody waits for it.
@@ -152,16 +151,5 @@ impl<C: Clock> Sequencer<C> {
 
     pub(super) fn now(&mut self) -> Timestamp {
         self.parts.clock.now().max(self.parts.timestamp)
-    }
-}
-
-/// The journal's policy for the exchange's word.
-pub(crate) fn policy_of(policy: AckPolicy) -> Policy {
-    match policy {
-        AckPolicy::Async => Policy::Async,
-        AckPolicy::Disk => Policy::Disk,
-        AckPolicy::Ram => Policy::Ram,
-        AckPolicy::DiskRam => Policy::DiskRam,
-        AckPolicy::DiskDisk => Policy::DiskDisk,
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what goes wrong in the setting up of a test ends the test")]
 
 mod crash;
+mod divergent;
 mod failure;
 mod generation;
 mod node;

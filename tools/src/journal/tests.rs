@@ -467,33 +467,33 @@ fn with_snapshot(dir: &Path) {
         counters: Arc::default(),
         in_hand: Arc::default(),
     };
-    let mut begun = start::open(&plan).unwrap().begin(&plan, wiring).unwrap();
+    let begun = start::open(&plan).unwrap().begin(&plan, wiring).unwrap();
+    let (mut matcher, mut core) = begun.split().unwrap();
     let segments = |log: Log| {
-        let cluster_id = begun.place.identity.cluster_id;
+        let cluster_id = core.place.identity.cluster_id;
         let lineage = Lineage { log, cluster_id, state_machine: VERSION };
-        SegmentReader::new(&begun.place.disk, &dir.join(log.directory()), lineage)
+        SegmentReader::new(&core.place.disk, &dir.join(log.directory()), lineage)
     };
-    let copy = Exchange::from_state_body(&begun.matcher.exchange().state_body()).unwrap();
-    let commands = LogReader::new(Arc::clone(&begun.commands), segments(Log::Commands), begun.commands.end());
-    let mut shadow =
-        Shadow::new(Replay::new(copy, begun.matcher.sequence(), commands), Arc::clone(&begun.cursors));
+    let copy = core.copy.take().unwrap();
+    let commands = LogReader::new(Arc::clone(&core.commands), segments(Log::Commands), core.commands.end());
+    let mut shadow = Shadow::new(Replay::new(copy, matcher.sequence(), commands), Arc::clone(&core.cursors));
     let mut snapshots =
-        Snapshooter::new(&begun, segments(Log::Commands), segments(Log::Events), (dir, UPKEEP));
-    begun.matcher.submit(SessionId(1), SessionSeq(1), &log_on());
+        Snapshooter::new(&core, segments(Log::Commands), segments(Log::Events), (dir, UPKEEP));
+    matcher.submit(SessionId(1), SessionSeq(1), &log_on());
     for orders in [2..302, 302..402] {
         let is_first = orders.start == 2;
         for number in orders {
             let order = buy(&format!("a{number}"), i64::from(number));
-            begun.matcher.submit(SessionId(1), SessionSeq(number), &order);
+            matcher.submit(SessionId(1), SessionSeq(number), &order);
         }
-        begun.matcher.settle();
-        while begun.storage.step() != Stepped::Idle {}
+        matcher.settle();
+        while core.storage.step() != Stepped::Idle {}
         shadow.catch_up().unwrap();
         if is_first {
             snapshots.make(&shadow).unwrap();
         }
     }
-    begun.storage.stop().unwrap();
+    core.storage.stop().unwrap();
 }
 
 /// Removes a log's files but those from the newest that begins at or before the page on.

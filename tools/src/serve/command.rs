@@ -115,7 +115,7 @@ impl Serve {
         writeln!(out, "{endpoints}")?;
         out.flush()?;
         drop(out);
-        running.wait(&signalled)
+        running.wait(&signalled).map(|_| ())
     }
 
     /// Who is this node already has its port too: then the lock is what is told.

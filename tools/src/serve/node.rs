@@ -10,7 +10,6 @@ use rialto_gateway::view::View;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::segment::hex;
 use rialto_journal::storage::event_hash::EventHashes;
-use rialto_protocol::Epoch;
 use rialto_protocol::terms::MarketState;
 use serde_json::{Value, json};
 
@@ -29,8 +28,6 @@ pub struct Node {
     pub fix: String,
     /// Where metrics are.
     pub metrics: Option<String>,
-    /// The epoch that it opened.
-    pub epoch: Epoch,
     /// Its cursors.
     pub cursors: Arc<Cursors>,
     /// What its matcher counts.
@@ -45,8 +42,6 @@ pub struct Node {
     pub event_hashes: Arc<EventHashes>,
     /// The disk has no room for another segment: only cancels are taken.
     pub no_space: Arc<AtomicBool>,
-    /// Since when the policy is unmet, ns UTC; 0 = it is met.
-    pub unmet_since_ns: AtomicU64,
 }
 
 impl Node {
@@ -69,10 +64,10 @@ impl Node {
             let found = self.aside.ask(|exchange, sequence| (sequence.0, exchange.state_hash()));
             found.map(|(seq, hash)| json!({ "seq": seq, "hash": hash.to_hex().as_str() }))
         });
-        let unmet = self.unmet_since_ns.load(Ordering::Relaxed);
-        let (orders_open, sessions_live, market) = {
+        let unmet = self.cursors.unmet_since_ns();
+        let (orders_open, sessions_live, market, epoch) = {
             let view = self.view.lock();
-            (view.books.open_orders(), view.sessions.live(), market_word(&view))
+            (view.books.open_orders(), view.sessions.live(), market_word(&view), view.epoch())
         };
         let (pages, event_hash) = self.event_hashes.latest();
         let cursors = &self.cursors;
@@ -80,7 +75,7 @@ impl Node {
             "node": self.name,
             "pid": std::process::id(),
             "role": "primary",
-            "epoch": self.epoch.0,
+            "epoch": epoch.0,
             "primary": self.name,
             "ack": cursors.policy().name(),
             "policy_met": unmet == 0 && cursors.failure().is_none(),
@@ -114,9 +109,9 @@ impl Node {
 
     /// Prometheus text.
     pub fn metrics(&self) -> String {
-        let (orders, sessions) = {
+        let (orders, sessions, epoch) = {
             let view = self.view.lock();
-            (view.books.open_orders() as u64, view.sessions.live() as u64)
+            (view.books.open_orders() as u64, view.sessions.live() as u64, view.epoch())
         };
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let rows = [
@@ -124,7 +119,7 @@ impl Node {
             ("sealed", "gauge", "Last command in a sealed page", self.cursors.sealed()),
             ("synced", "gauge", "Last command durable on this node", self.cursors.synced()),
             ("released", "gauge", "Last command told to the world", self.cursors.released()),
-            ("epoch", "gauge", "Epoch in force", u64::from(self.epoch.0)),
+            ("epoch", "gauge", "Epoch in force", u64::from(epoch.0)),
             (
                 "no_space",
                 "gauge",

@@ -6,28 +6,21 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use parking_lot::Mutex;
-use rialto_engine::exchange::Exchange;
 use rialto_engine::matcher::{Ended, Idle};
 use rialto_engine::ports::{Counters, InHand, Readers};
-use rialto_gateway::gateway::{Gateway, GatewayParts, Settings as GatewaySettings};
-use rialto_gateway::request::Requests;
+use rialto_gateway::gateway::Settings as GatewaySettings;
 use rialto_gateway::view::View;
-use rialto_gateway::view::seed::Seed;
-use rialto_journal::cursor::{Cursors, Policy};
+use rialto_journal::cursor::{Cursors, Gate, Policy};
 use rialto_journal::disk::real::Backend;
 use rialto_journal::disk::{Durability, durability_of};
-use rialto_journal::position::Position;
-use rialto_journal::reader::LogReader;
-use rialto_journal::segment::reader::SegmentReader;
-use rialto_journal::segment::{Lineage, Log};
-use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_storage};
-use rialto_protocol::{GatewayId, Sequence};
+use rialto_journal::storage::{FAILURE_STORAGE, Storage};
+use rialto_protocol::Sequence;
 use rialto_shmring::{Doorbell, Producer, Region};
 
 use super::command::{gateway_settings, idle, policy};
@@ -36,17 +29,15 @@ use super::note::PanicNote;
 use super::operator::Operator;
 use super::rings::{Rings, Wake};
 use super::room::Room;
-use super::start::{self, Begun, Place, Plan, Upkeep, Wiring};
+use super::start::{self, Core, Opened, Place, Plan, Upkeep, Wiring};
 use super::view::Following;
-use super::{aside, listen, metrics, seed, snapshots, socket};
+use super::{aside, listen, metrics, socket, threads};
 use crate::config::Config;
 use crate::failure::{Code, failure};
 use crate::load;
 
 /// How long each part of a stop may take.
 const STOP_MAX: Duration = Duration::from_millis(1500);
-/// Longest sleep of storage: who closes a page rings, but a missed ring must not matter.
-const STORAGE_SLEEP: Duration = Duration::from_millis(1);
 /// Between two looks at signals and failures.
 const WATCH: Duration = Duration::from_millis(20);
 
@@ -100,6 +91,31 @@ impl Settings {
     }
 }
 
+/// Why a node's engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The node drains: every session has been told, and all is published.
+    Drained,
+    /// The journal has failed (see the cursors' failure): nothing more may be released.
+    Failed,
+    /// The node goes on as something else, from the beginning: see [`super::cluster`].
+    Again(Again),
+}
+
+/// What a node is to do before it starts again in the same process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Nothing: another node leads.
+    Fenced,
+    /// To take back the end of its log, from this page on, that the cluster went on without.
+    Cut(u64),
+    /// To throw its log away: the cluster has another history.
+    Anew,
+}
+
+/// What runs on the engine's thread.
+pub type Engine = Box<dyn FnOnce() -> End + Send>;
+
 /// A node that runs.
 #[derive(Debug)]
 pub struct Running {
@@ -109,7 +125,7 @@ pub struct Running {
     place: Place,
     stop: Arc<Stops>,
     bells: Bells,
-    matcher: JoinHandle<Ended>,
+    engine: JoinHandle<End>,
     storage: JoinHandle<Storage>,
     preparer: JoinHandle<()>,
     gateways: Vec<JoinHandle<()>>,
@@ -119,23 +135,44 @@ pub struct Running {
 
 /// One flag a part, so that they stop one after the other.
 #[derive(Debug, Default)]
-struct Stops {
-    storage: AtomicBool,
-    preparer: AtomicBool,
-    gateways: Arc<AtomicBool>,
-    view: AtomicBool,
-    shadow: Arc<AtomicBool>,
+pub(super) struct Stops {
+    pub(super) storage: AtomicBool,
+    pub(super) preparer: AtomicBool,
+    pub(super) gateways: Arc<AtomicBool>,
+    pub(super) view: AtomicBool,
+    pub(super) shadow: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone)]
-struct Bells {
-    matcher: Arc<Doorbell>,
-    storage: Arc<Doorbell>,
+pub(super) struct Bells {
+    pub(super) matcher: Arc<Doorbell>,
+    pub(super) storage: Arc<Doorbell>,
 }
 
-/// Starts a node: it accepts clients when this returns.
+/// Starts a node without a cluster: it accepts clients when this returns.
 pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
-    let opened = start::open(&settings.plan)?;
+    let opened = open(&settings.plan)?;
+    let (mut parts, wiring) = wire(settings, &opened)?;
+    parts.listeners = listen::fix(settings.fix, settings.gateways)?;
+    let metrics = listen::metrics(settings.metrics)?;
+    let (mut matcher, core) = opened.begin(&settings.plan, wiring)?.split()?;
+    let (idle, doorbell) = (settings.idle, Arc::clone(&parts.bells.matcher));
+    let engine = Box::new(move || match matcher.run(idle, &doorbell) {
+        Ended::Drained => End::Drained,
+        Ended::Failed => End::Failed,
+    });
+    let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+    let running = spawn(settings, core, parts, (engine, metrics_at))?;
+    socket::listen(&settings.plan.dir.join("admin.sock"), Arc::clone(&running.node))?;
+    if let Some(listener) = metrics {
+        metrics::serve(listener, Arc::clone(&running.node))?;
+    }
+    Ok(running)
+}
+
+/// Recovers a node and says what was found.
+pub(super) fn open(plan: &Plan) -> anyhow::Result<Opened> {
+    let opened = start::open(plan)?;
     for remark in &opened.remarks {
         tracing::warn!("{remark}");
     }
@@ -146,7 +183,12 @@ pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
     if opened.from_ring > 0 {
         tracing::info!(records = opened.from_ring, "taken over from shared memory");
     }
-    let rings = Rings::create(&opened, settings.gateways)?;
+    Ok(opened)
+}
+
+/// What connects a node's threads: the gateways' side, and the matcher's.
+pub(super) fn wire(settings: &Settings, opened: &Opened) -> anyhow::Result<(NodeParts, Wiring)> {
+    let rings = Rings::create(opened, settings.gateways)?;
     let generation = opened.place.identity.generation;
     let bells = Bells {
         matcher: Arc::new(Doorbell::create(&opened.place.shm.join("doorbell"), generation)?),
@@ -154,254 +196,102 @@ pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
     };
     let (counters, in_hand) = (Arc::new(Counters::default()), Arc::new(InHand::default()));
     PanicNote::in_dir(&settings.plan.dir).on_panic(Arc::clone(&in_hand));
-    let listeners = listen::fix(settings.fix, settings.gateways)?;
     let readers = Arc::new(rings.readers);
-    let begun = opened.begin(
-        &settings.plan,
-        Wiring {
-            ports: rings.ports,
-            readers: Arc::clone(&readers),
-            storage_bell: Arc::clone(&bells.storage),
-            counters: Arc::clone(&counters),
-            in_hand,
-        },
-    )?;
+    let wiring = Wiring {
+        ports: rings.ports,
+        readers: Arc::clone(&readers),
+        storage_bell: Arc::clone(&bells.storage),
+        counters: Arc::clone(&counters),
+        in_hand,
+    };
     let parts = NodeParts {
         producers: rings.producers,
         regions: rings.regions,
         wakes: rings.wakes,
         readers,
-        listeners,
+        listeners: Vec::new(),
         counters,
         bells,
     };
-    spawn(settings, begun, parts)
+    Ok((parts, wiring))
 }
 
-struct NodeParts {
-    producers: Vec<Producer>,
-    regions: Vec<Arc<Region>>,
-    wakes: Vec<Wake>,
-    readers: Arc<Readers>,
-    listeners: Vec<TcpListener>,
-    counters: Arc<Counters>,
-    bells: Bells,
-}
-
-fn named<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> anyhow::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.into()).spawn(work).with_context(|| format!("thread {name}"))
-}
-
-/// A reader of one of the node's logs from segment files.
-fn segments(settings: &Settings, begun: &Begun, log: Log) -> SegmentReader {
-    let lineage =
-        Lineage { log, cluster_id: begun.place.identity.cluster_id, state_machine: rialto_protocol::VERSION };
-    SegmentReader::new(&begun.place.disk, &settings.plan.dir.join(log.directory()), lineage)
-}
-
-fn spawn(settings: &Settings, begun: Begun, mut parts: NodeParts) -> anyhow::Result<Running> {
-    let seed = seed::of(begun.matcher.exchange(), begun.matcher.sequence());
+/// Starts the threads of a node around its engine.
+pub(super) fn spawn(
+    settings: &Settings,
+    mut core: Core,
+    mut parts: NodeParts,
+    (engine, metrics): (Engine, Option<SocketAddr>),
+) -> anyhow::Result<Running> {
     let stop = Arc::new(Stops::default());
-    let fix = parts.listeners[0].local_addr()?.to_string();
-    let metrics = listen::metrics(settings.metrics)?;
-    let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?.map(|at| at.to_string());
     let operator = Arc::new(Operator::new(parts.producers.remove(0), Arc::clone(&parts.bells.matcher)));
-    let view = Arc::new(Mutex::new(View::new(&seed)));
+    let view = Arc::new(Mutex::new(View::new(&core.seed)));
     let (aside, questions) = aside::aside();
-    let preparer = begun.storage.preparer();
-    let room = Room::new(preparer.no_space(), begun.matcher.exchange().directory().cancel_only());
+    let preparer = core.storage.preparer();
+    let room = Room::new(preparer.no_space(), core.cancel_only);
     let node = Arc::new(Node {
         name: settings.plan.node.clone(),
         dir: settings.plan.dir.clone(),
-        fix,
-        metrics: metrics_at,
-        epoch: begun.epoch,
-        cursors: Arc::clone(&begun.cursors),
+        fix: parts.listeners[0].local_addr()?.to_string(),
+        metrics: metrics.map(|at| at.to_string()),
+        cursors: Arc::clone(&core.cursors),
         counters: Arc::clone(&parts.counters),
         view: Arc::clone(&view),
         operator: Arc::clone(&operator),
         aside,
-        event_hashes: Arc::clone(begun.storage.event_hashes()),
+        event_hashes: Arc::clone(core.storage.event_hashes()),
         no_space: Arc::clone(preparer.no_space()),
-        unmet_since_ns: AtomicU64::new(0),
     });
-    let shadow = shadow(settings, &begun, questions, &stop)?;
+    let shadow = threads::shadow(settings, &mut core, questions, &stop)?;
     let following = Following {
         view,
-        events: LogReader::new(
-            Arc::clone(&begun.events),
-            segments(settings, &begun, Log::Events),
-            Position::new(seed.position),
-        ),
-        cursors: Arc::clone(&begun.cursors),
+        events: threads::event_reader(settings, &core),
+        cursors: Arc::clone(&core.cursors),
         operator,
         region: parts.regions.remove(0),
-        event_hashes: Arc::clone(begun.storage.event_hashes()),
-        chained: begun.matcher.sequence().0,
+        event_hashes: Arc::clone(core.storage.event_hashes()),
+        chained: core.sequence.0,
         room,
     };
-    let view = follow(following, &parts.wakes.remove(0), &stop)?;
-    let gateways = gateways(settings, &begun, &mut parts, (&seed, &stop))?;
-    let Begun { place, mut matcher, storage, cursors, .. } = begun;
-    let storage = store(storage, &cursors, (&parts, &stop))?;
+    let view = threads::follow(following, &parts.wakes.remove(0), &stop)?;
+    let gateways = threads::gateways(settings, &core, &mut parts, &stop)?;
+    let Core { place, storage, cursors, .. } = core;
+    let storage = threads::store(storage, &cursors, (&parts, &stop))?;
     let stopping = Arc::clone(&stop);
-    let preparer = named("prepare", move || {
+    let preparer = threads::named("prepare", move || {
         if let Err(error) = preparer.run(&stopping.preparer) {
             tracing::error!(%error, "no more segments can be prepared");
         }
     })?;
-    let (idle, pin, doorbell) = (settings.idle, settings.pin, Arc::clone(&parts.bells.matcher));
-    let matcher = named("matcher", move || {
+    let pin = settings.pin;
+    let engine = threads::named("matcher", move || {
         if let Some(core) = pin
             && !rialto_engine::pin::current_thread(core)
         {
             tracing::warn!(core, "the matcher could not be bound to its core");
         }
-        matcher.run(idle, &doorbell)
+        engine()
     })?;
-    socket::listen(&settings.plan.dir.join("admin.sock"), Arc::clone(&node))?;
-    if let Some(listener) = metrics {
-        metrics::serve(listener, Arc::clone(&node))?;
-    }
     let bells = parts.bells;
-    Ok(Running { node, cursors, place, stop, bells, matcher, storage, preparer, gateways, view, shadow })
+    Ok(Running { node, cursors, place, stop, bells, engine, storage, preparer, gateways, view, shadow })
 }
 
-fn shadow(
-    settings: &Settings,
-    begun: &Begun,
-    questions: aside::Questions,
-    stop: &Arc<Stops>,
-) -> anyhow::Result<JoinHandle<()>> {
-    let exchange = begun.matcher.exchange();
-    let copy = Exchange::from_state_body(&exchange.state_body())?;
-    let sequence = begun.matcher.sequence();
-    let maker = snapshots::Snapshooter::new(
-        begun,
-        segments(settings, begun, Log::Commands),
-        segments(settings, begun, Log::Events),
-        (&settings.plan.dir, settings.plan.upkeep),
-    );
-    let reader = LogReader::new(
-        Arc::clone(&begun.commands),
-        segments(settings, begun, Log::Commands),
-        begun.commands.end(),
-    );
-    let (cursors, stop) = (Arc::clone(&begun.cursors), Arc::clone(&stop.shadow));
-    named("shadow", move || {
-        let replay = rialto_engine::replay::Replay::new(copy, sequence, reader);
-        let shadow = rialto_engine::shadow::Shadow::new(replay, cursors);
-        if let Err(error) = questions.serve(shadow, maker, &stop) {
-            tracing::error!(%error, "the shadow stopped: no lists, hashes or snapshots");
-        }
-    })
-}
-
-fn follow(
-    following: Following<SegmentReader>,
-    wake: &Wake,
-    stop: &Arc<Stops>,
-) -> anyhow::Result<JoinHandle<()>> {
-    let stop = Arc::clone(stop);
-    let handle = named("view", move || {
-        if let Err(error) = following.run(&stop.view) {
-            tracing::error!(%error, "the view stopped: operators get no answers");
-        }
-    })?;
-    let thread = handle.thread().clone();
-    wake.set(Box::new(move || thread.unpark())).ok();
-    Ok(handle)
-}
-
-fn gateways(
-    settings: &Settings,
-    begun: &Begun,
-    parts: &mut NodeParts,
-    (seed, stop): (&Seed, &Arc<Stops>),
-) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let mut handles = Vec::new();
-    let rings = parts.producers.drain(..).zip(parts.listeners.drain(..)).zip(parts.wakes.drain(..));
-    for (number, ((ring, listener), wake)) in (1..).zip(rings) {
-        let (gateway, waker) = Gateway::new(GatewayParts {
-            id: GatewayId(number),
-            listener,
-            ring,
-            doorbell: Arc::clone(&parts.bells.matcher),
-            cursors: Arc::clone(&begun.cursors),
-            events: LogReader::new(
-                Arc::clone(&begun.events),
-                segments(settings, begun, Log::Events),
-                Position::new(seed.position),
-            ),
-            view: View::new(seed),
-            settings: settings.gateway.clone(),
-            standing: Arc::default(),
-            requests: Requests::unanswered(),
-        })?;
-        wake.set(Box::new(move || {
-            if let Err(error) = waker.wake() {
-                tracing::warn!(%error, "a gateway could not be woken");
-            }
-        }))
-        .ok();
-        let stop = Arc::clone(&stop.gateways);
-        handles.push(named(&format!("gateway-{number}"), move || {
-            if let Err(error) = gateway.run(&stop) {
-                tracing::error!(%error, gateway = number, "a gateway stopped");
-            }
-        })?);
-    }
-    Ok(handles)
-}
-
-fn store(
-    storage: Storage,
-    cursors: &Arc<Cursors>,
-    (parts, stop): (&NodeParts, &Arc<Stops>),
-) -> anyhow::Result<JoinHandle<Storage>> {
-    let (readers, bells, stop) = (Arc::clone(&parts.readers), parts.bells.clone(), Arc::clone(stop));
-    let cursors = Arc::clone(cursors);
-    named("storage", move || {
-        let mut quiet = false;
-        run_storage(storage, |stepped| match stepped {
-            Stepped::Released => {
-                quiet = false;
-                readers.wake();
-                bells.matcher.notify();
-                Continue::On
-            }
-            Stepped::Worked => {
-                quiet = false;
-                bells.matcher.notify();
-                Continue::On
-            }
-            Stepped::Failed => Continue::End,
-            Stepped::Idle if stop.storage.load(Ordering::Relaxed) || cursors.failure().is_some() => {
-                Continue::End
-            }
-            Stepped::Idle => {
-                // Announced before the last look, which the next step is.
-                if quiet {
-                    bells.storage.wait(STORAGE_SLEEP);
-                    bells.storage.retract();
-                } else {
-                    bells.storage.announce();
-                }
-                quiet = !quiet;
-                Continue::On
-            }
-        })
-    })
+/// The gateways' side of what connects a node's threads.
+pub(super) struct NodeParts {
+    pub(super) producers: Vec<Producer>,
+    pub(super) regions: Vec<Arc<Region>>,
+    pub(super) wakes: Vec<Wake>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) listeners: Vec<TcpListener>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) bells: Bells,
 }
 
 impl Running {
     /// Waits until `signalled`, or until something of the node ends by itself; then stops it.
-    pub fn wait(self, signalled: &AtomicBool) -> anyhow::Result<()> {
+    pub fn wait(self, signalled: &AtomicBool) -> anyhow::Result<End> {
         while !signalled.load(Ordering::Relaxed)
-            && !self.matcher.is_finished()
+            && !self.engine.is_finished()
             && self.cursors.failure().is_none()
         {
             thread::sleep(WATCH);
@@ -410,13 +300,14 @@ impl Running {
     }
 
     /// Drains and stops: exits cleanly within 5 s, or says why not.
-    pub fn stop(self) -> anyhow::Result<()> {
+    pub fn stop(self) -> anyhow::Result<End> {
         self.cursors.set_draining();
         self.bells.matcher.notify();
-        let ended = join(self.matcher)?;
+        let ended = join(self.engine)?;
         let published = self.cursors.published();
         self.bells.storage.notify();
-        wait_until(|| self.cursors.failure().is_some() || self.cursors.released() >= published);
+        let releases = || self.cursors.failure().is_none() && self.cursors.gate() == Gate::Open;
+        wait_until(|| !releases() || self.cursors.released() >= published);
         self.stop.gateways.store(true, Ordering::Relaxed);
         for gateway in self.gateways {
             join(gateway)?;
@@ -433,15 +324,15 @@ impl Running {
         if let Some(why) = storage.failure() {
             return Err(failure(Code::Stopped, format!("the journal failed: {why}")));
         }
-        if self.cursors.failure().is_some() {
+        if self.cursors.failure() == Some(FAILURE_STORAGE) {
             // Not a clean stop, whatever could still be stored: shared memory has the rest.
             return Err(failure(Code::Stopped, "the node stopped itself: its disk failed, see the log"));
         }
         storage.stop()?;
         std::fs::remove_dir_all(&self.place.shm).ok();
         match ended {
-            Ended::Drained => Ok(()),
-            Ended::Failed => Err(failure(Code::Stopped, "the node stopped itself")),
+            End::Drained | End::Again(_) => Ok(ended),
+            End::Failed => Err(failure(Code::Stopped, "the node stopped itself")),
         }
     }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use rialto_engine::shadow::Shadow;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::disk::Disk;
+use rialto_journal::epochs::EpochTable;
 use rialto_journal::error::JournalError;
 use rialto_journal::layout::{PAGE_BYTES, PAGE_HEADER_BYTES};
 use rialto_journal::log::LogRing;
@@ -21,7 +22,7 @@ use rialto_journal::storage::FAILURE_STORAGE;
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Sequence;
 
-use super::start::{Begun, Upkeep, lock_meta};
+use super::start::{Core, Upkeep, lock_meta};
 
 /// What became of a snapshot that was to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Snapshooter {
     event_segments: SegmentReader,
     /// Hashes of full event pages.
     event_hashes: Arc<EventHashes>,
+    /// The epochs so far.
+    epochs: Arc<EpochTable>,
     /// The node's memory.
     meta: Arc<Mutex<MetaFile>>,
     /// Sequence of the last snapshot.
@@ -59,26 +62,27 @@ pub struct Snapshooter {
 }
 
 impl Snapshooter {
-    /// One that makes snapshots of a node that begins now, in `dir`.
+    /// One that makes snapshots of a node that starts now, in `dir`.
     pub fn new(
-        begun: &Begun,
+        core: &Core,
         command_segments: SegmentReader,
         event_segments: SegmentReader,
         (dir, upkeep): (&Path, Upkeep),
     ) -> Self {
-        let cluster_id = begun.place.identity.cluster_id;
-        let last = lock_meta(&begun.place.meta).get().verified_snapshot.unwrap_or(0);
+        let cluster_id = core.place.identity.cluster_id;
+        let last = lock_meta(&core.place.meta).get().verified_snapshot.unwrap_or(0);
         Self {
-            snapshots: Snapshots::new(&begun.place.disk, dir, cluster_id),
+            snapshots: Snapshots::new(&core.place.disk, dir, cluster_id),
             command_segments,
             genesis: Base::genesis(&cluster_id),
-            events: Arc::clone(&begun.events),
+            events: Arc::clone(&core.events),
             event_segments,
-            event_hashes: Arc::clone(begun.storage.event_hashes()),
-            meta: Arc::clone(&begun.place.meta),
+            event_hashes: Arc::clone(core.storage.event_hashes()),
+            epochs: Arc::clone(&core.epochs),
+            meta: Arc::clone(&core.place.meta),
             last: Sequence(last),
-            cursors: Arc::clone(&begun.cursors),
-            disk: Arc::clone(&begun.place.disk),
+            cursors: Arc::clone(&core.cursors),
+            disk: Arc::clone(&core.place.disk),
             dir: dir.to_owned(),
             upkeep,
         }
@@ -111,7 +115,7 @@ impl Snapshooter {
             event_page: self.event_page(event_at)?,
             event_hash,
             state_machine: rialto_protocol::VERSION,
-            epoch_table: Vec::new(),
+            epoch_table: self.epochs.up_to(shadow.sequence().0),
         };
         let body = shadow.exchange().state_body();
         self.last = shadow.sequence();

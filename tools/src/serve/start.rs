@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use rialto_engine::clock::WallClock;
 use rialto_engine::exchange::Exchange;
+use rialto_engine::follow::{Follower, FollowerParts};
 use rialto_engine::matcher::{EVENT_PAGES_FREE_MIN, Matcher, Parts};
 use rialto_engine::ports::{Counters, InHand, Port, Readers};
 use rialto_engine::replay::Replay;
+use rialto_gateway::view::seed::Seed;
 use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::disk::real::{Backend, RealDisk};
 use rialto_journal::disk::{Disk, Durability, durability_of};
+use rialto_journal::epochs::EpochTable;
 use rialto_journal::log::{LogRing, LogStart, Writer};
 use rialto_journal::meta::{MetaFile, NodeLock, NodeMeta, boot_id, new_cluster_id};
 use rialto_journal::page::Chain;
@@ -20,7 +23,7 @@ use rialto_journal::position::Position;
 use rialto_journal::reader::LogReader;
 use rialto_journal::recover::generation::{self, Generation, GenerationPlan};
 use rialto_journal::recover::ring::{self, RingFound};
-use rialto_journal::recover::scan::Base;
+use rialto_journal::recover::scan::{Base, EpochStart};
 use rialto_journal::recover::{Recovered, Start, recover};
 use rialto_journal::segment::Log;
 use rialto_journal::segment::reader::SegmentReader;
@@ -33,6 +36,7 @@ use rialto_protocol::{Command, Epoch, Name, Note, Sequence, SessionId, SessionSe
 use rialto_shmring::Doorbell;
 
 use super::note::PanicNote;
+use super::seed;
 use crate::failure::{Code, failure};
 
 /// What a node is to be.
@@ -114,6 +118,10 @@ pub struct Opened {
     pub from_snapshot: Sequence,
     /// The highest epoch known.
     pub epoch: u32,
+    /// The epochs so far.
+    pub epochs: Arc<EpochTable>,
+    /// The epoch of the last command page.
+    pub page_epoch: u32,
     /// What was cut off, refused or lost, in words.
     pub remarks: Vec<String>,
 }
@@ -253,6 +261,11 @@ fn replay(
     let epoch = recovered.end.epoch.max(meta.get().promised_epoch);
     let commands_of = start.lineage(&meta, Log::Commands);
     let (exchange, from, event_start) = begin_state(snapshot.as_ref())?;
+    let page_epoch = recovered.end.epoch;
+    let before =
+        snapshot.as_ref().map(|snapshot| snapshot.head.point.epoch_table.clone()).unwrap_or_default();
+    let before = before.into_iter().filter(|row| row.page_no < start.base.page_no);
+    let epochs = Arc::new(EpochTable::new(before.chain(recovered.epochs.iter().copied()).collect()));
     check_shm(plan)?;
     let meta = Arc::new(Mutex::new(meta));
     let (command_pages, event_pages) = ring_pages(plan.shm_bytes);
@@ -301,6 +314,8 @@ fn replay(
         from_ring,
         from_snapshot: from,
         epoch,
+        epochs,
+        page_epoch,
         remarks,
     })
 }
@@ -406,6 +421,8 @@ pub struct Begun {
     pub commands: Arc<LogRing>,
     /// The event log.
     pub events: Arc<LogRing>,
+    /// The epochs so far.
+    pub epochs: Arc<EpochTable>,
     /// The epoch in force.
     pub epoch: Epoch,
 }
@@ -413,76 +430,182 @@ pub struct Begun {
 impl Opened {
     /// Opens a new epoch, refuses what the last run died of, and loads the reference data if the journal has none.
     pub fn begin(self, plan: &Plan, wiring: Wiring) -> anyhow::Result<Begun> {
-        let Self { place, state, mut commands, events, storage, cursors, epoch, .. } = self;
+        let Self { place, state, commands, events, mut storage, cursors, epoch, epochs, .. } = self;
         let epoch = Epoch(epoch + 1);
         lock_meta(&place.meta).update(|meta| meta.promised_epoch = epoch.0)?;
-        commands.set_epoch(epoch.0);
         let rings = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
-        let is_loaded = state.0.directory().loaded();
-        let parts = Parts {
+        let parts = FollowerParts {
             exchange: state.0,
             sequence: state.1,
             timestamp: state.2,
             commands,
             events,
             cursors: Arc::clone(&cursors),
-            readers: wiring.readers,
-            storage: wiring.storage_bell,
-            counters: wiring.counters,
-            in_hand: wiring.in_hand,
-            clock: WallClock,
+            epochs: Arc::clone(&epochs),
         };
-        let matcher = Matcher::new(parts, wiring.ports);
-        let mut begun = Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epoch };
-        begun.open_epoch(plan, is_loaded)?;
-        Ok(begun)
+        let mut matcher = matcher(parts, wiring, epoch);
+        open_epoch(&mut matcher, plan, (epoch, false), &mut |_| store_all(&mut storage))?;
+        Ok(Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epochs, epoch })
     }
 }
 
+/// A matcher that goes on with these parts in a new epoch, which begins with the next page.
+pub fn matcher(parts: FollowerParts, wiring: Wiring, epoch: Epoch) -> Matcher<WallClock> {
+    let FollowerParts { exchange, sequence, timestamp, mut commands, events, cursors, epochs } = parts;
+    commands.set_epoch(epoch.0);
+    let (page_no, first_seq) = (commands.end().page(), sequence.0 + 1);
+    epochs.begun(EpochStart { epoch: epoch.0, page_no, first_seq });
+    let parts = Parts {
+        exchange,
+        sequence,
+        timestamp,
+        commands,
+        events,
+        cursors,
+        readers: wiring.readers,
+        storage: wiring.storage_bell,
+        counters: wiring.counters,
+        in_hand: wiring.in_hand,
+        clock: WallClock,
+    };
+    Matcher::new(parts, wiring.ports)
+}
+
+/// Waits until what a matcher has published is stored.
+pub type Stored<'a> = &'a mut dyn FnMut(Sequence) -> anyhow::Result<()>;
+
+/// Journals that the epoch begins, whether commands may have been lost before it, what the last run died of, and the
+/// reference data if there are none; all of it is durable on return.
+pub fn open_epoch(
+    matcher: &mut Matcher<WallClock>,
+    plan: &Plan,
+    (epoch, loss): (Epoch, bool),
+    stored: Stored<'_>,
+) -> anyhow::Result<()> {
+    let is_loaded = matcher.exchange().directory().loaded();
+    if matcher.sequence() == Sequence(0) {
+        submit(matcher, &Command::Version(rialto_protocol::VERSION), stored)?;
+    }
+    let node: Name = plan.node.parse()?;
+    submit(matcher, &Command::Epoch(EpochOpened { epoch, node, loss }), stored)?;
+    let left_behind = PanicNote::in_dir(&plan.dir);
+    if let Some((session, number)) = left_behind.read()? {
+        matcher.submit(SessionId(session), SessionSeq(number), &Command::Refuse);
+        settle(matcher, stored)?;
+        left_behind.remove()?;
+    }
+    if !is_loaded {
+        let author = Author {
+            uid: rustix::process::getuid().as_raw(),
+            pid: std::process::id(),
+            why: Note::clipped("first start"),
+        };
+        for operation in &plan.reference {
+            submit(matcher, &Command::Operate(author, *operation), stored)?;
+        }
+        submit(matcher, &Command::Operate(author, Operation::Loaded), stored)?;
+    }
+    settle(matcher, stored)
+}
+
+fn submit(matcher: &mut Matcher<WallClock>, command: &Command, stored: Stored<'_>) -> anyhow::Result<()> {
+    matcher.submit(SessionId::NONE, SessionSeq::NONE, command);
+    if matcher.has_room() { Ok(()) } else { settle(matcher, stored) }
+}
+
+/// Publishes what was submitted and has it stored.
+fn settle(matcher: &mut Matcher<WallClock>, stored: Stored<'_>) -> anyhow::Result<()> {
+    matcher.settle();
+    stored(matcher.sequence())
+}
+
+/// While nothing else runs, storage works here.
+fn store_all(storage: &mut Storage) -> anyhow::Result<()> {
+    loop {
+        match storage.step() {
+            Stepped::Failed => return Err(storage_failed(storage)),
+            Stepped::Idle => return Ok(()),
+            Stepped::Worked | Stepped::Released => {}
+        }
+    }
+}
+
+/// A node's parts but its engine: what its other threads work with, whatever it is in its cluster.
+#[derive(Debug)]
+pub struct Core {
+    /// Where it lives.
+    pub place: Place,
+    /// Keeps what the engine writes.
+    pub storage: Storage,
+    /// The node's cursors.
+    pub cursors: Arc<Cursors>,
+    /// The command log.
+    pub commands: Arc<LogRing>,
+    /// The event log.
+    pub events: Arc<LogRing>,
+    /// The epochs so far.
+    pub epochs: Arc<EpochTable>,
+    /// What gateways start from.
+    pub seed: Seed,
+    /// A second state, for the shadow.
+    pub copy: Option<Exchange>,
+    /// The last command that both have applied.
+    pub sequence: Sequence,
+    /// Whether the exchange takes cancels only.
+    pub cancel_only: bool,
+    /// The epoch of the last Epoch command.
+    pub epoch: u32,
+}
+
 impl Begun {
-    fn open_epoch(&mut self, plan: &Plan, is_loaded: bool) -> anyhow::Result<()> {
-        if self.matcher.sequence() == Sequence(0) {
-            self.submit(&Command::Version(rialto_protocol::VERSION))?;
-        }
-        let node: Name = plan.node.parse()?;
-        self.submit(&Command::Epoch(EpochOpened { epoch: self.epoch, node, loss: false }))?;
-        let left_behind = PanicNote::in_dir(&plan.dir);
-        if let Some((session, number)) = left_behind.read()? {
-            self.matcher.submit(SessionId(session), SessionSeq(number), &Command::Refuse);
-            self.settle()?;
-            left_behind.remove()?;
-        }
-        if !is_loaded {
-            let author = Author {
-                uid: rustix::process::getuid().as_raw(),
-                pid: std::process::id(),
-                why: Note::clipped("first start"),
-            };
-            for operation in &plan.reference {
-                self.submit(&Command::Operate(author, *operation))?;
-            }
-            self.submit(&Command::Operate(author, Operation::Loaded))?;
-        }
-        self.settle()
+    /// The matcher, and the rest.
+    pub fn split(self) -> anyhow::Result<(Matcher<WallClock>, Core)> {
+        let Self { place, matcher, storage, cursors, commands, events, epochs, .. } = self;
+        let logs = (commands, events, epochs);
+        let core = Core::new((matcher.exchange(), matcher.sequence()), (place, storage, cursors), logs)?;
+        Ok((matcher, core))
     }
+}
 
-    fn submit(&mut self, command: &Command) -> anyhow::Result<()> {
-        self.matcher.submit(SessionId::NONE, SessionSeq::NONE, command);
-        if !self.matcher.has_room() {
-            self.settle()?;
-        }
-        Ok(())
+type Logs = (Arc<LogRing>, Arc<LogRing>, Arc<EpochTable>);
+
+impl Core {
+    fn new(
+        (exchange, sequence): (&Exchange, Sequence),
+        (place, storage, cursors): (Place, Storage, Arc<Cursors>),
+        (commands, events, epochs): Logs,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            seed: seed::of(exchange, sequence),
+            copy: Some(Exchange::from_state_body(&exchange.state_body())?),
+            cancel_only: exchange.directory().cancel_only(),
+            epoch: exchange.epoch_opened().0,
+            place,
+            storage,
+            cursors,
+            commands,
+            events,
+            epochs,
+            sequence,
+        })
     }
+}
 
-    /// Publishes what was submitted and stores it.
-    fn settle(&mut self) -> anyhow::Result<()> {
-        self.matcher.settle();
-        loop {
-            match self.storage.step() {
-                Stepped::Failed => return Err(storage_failed(&self.storage)),
-                Stepped::Idle => return Ok(()),
-                Stepped::Worked | Stepped::Released => {}
-            }
-        }
+impl Opened {
+    /// A follower of another node, and the rest. Nothing is released here but what that node has.
+    pub fn follow(self) -> anyhow::Result<(Follower, Core)> {
+        let Self { place, state, commands, events, storage, cursors, epochs, page_epoch, .. } = self;
+        let logs = (Arc::clone(commands.ring()), Arc::clone(events.ring()), Arc::clone(&epochs));
+        let core = Core::new((&state.0, state.1), (place, storage, Arc::clone(&cursors)), logs)?;
+        let parts = FollowerParts {
+            exchange: state.0,
+            sequence: state.1,
+            timestamp: state.2,
+            commands,
+            events,
+            cursors,
+            epochs,
+        };
+        Ok((Follower::new(parts, page_epoch), core))
     }
 }

@@ -10,6 +10,7 @@
 //! gone pace           why a connection ends; heartbeats and silence
 //! state               who leads, whose copies are waited for, and how that may change
 //! coordinator/…       where the state is kept: etcd, no place at all, a pretended one; leases and watches
+//! promote/…           who may lead: the checks before a promotion, and a primary's restart
 //! lease               until when a primary may release
 //! link/…              the outside: sockets. `Listener` (a node's port), `Upstream` (a standby's connection), `ask`
 //! ```
@@ -29,6 +30,7 @@ pub mod message;
 pub mod pace;
 pub mod peer;
 pub mod primary;
+pub mod promote;
 pub mod secure;
 pub mod ship;
 pub mod standby;

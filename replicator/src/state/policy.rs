@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rialto_journal::cursor::Policy;
 use serde::{Deserialize, Serialize};
 
 /// Which copies are waited for.
@@ -72,6 +73,18 @@ impl AckPolicy {
     /// Whether a release waits for standbys, so that one of them may take over by itself.
     pub fn waits_for_standbys(self) -> bool {
         self.on_standby() != Counted::None
+    }
+}
+
+impl From<AckPolicy> for Policy {
+    fn from(policy: AckPolicy) -> Self {
+        match policy {
+            AckPolicy::Async => Policy::Async,
+            AckPolicy::Disk => Policy::Disk,
+            AckPolicy::Ram => Policy::Ram,
+            AckPolicy::DiskRam => Policy::DiskRam,
+            AckPolicy::DiskDisk => Policy::DiskDisk,
+        }
     }
 }
 

@@ -147,6 +147,7 @@ fn what_cannot_be_a_state_is_refused() {
 #[test]
 fn each_policy_has_one_word_and_strangers_are_named() {
     for policy in AckPolicy::ALL {
+        assert_eq!(rialto_journal::cursor::Policy::from(policy).name(), policy.word());
         assert_eq!(policy.to_string().parse::<AckPolicy>().unwrap(), policy);
     }
     assert!("DISK".parse::<AckPolicy>().unwrap_err().contains("disk+ram or disk+disk"));

@@ -79,6 +79,11 @@ impl ClusterKey {
         from_hex(digits).map(ClusterKey).ok_or_else(|| content(digits.len().to_string()))
     }
 
+    /// A tag of `message` that nobody makes without the key, good for what `context` names and nothing else.
+    pub fn tag(&self, context: &'static str, message: &[u8]) -> [u8; KEY_BYTES] {
+        *blake3::keyed_hash(&blake3::derive_key(context, &self.0), message).as_bytes()
+    }
+
     pub(crate) const fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }

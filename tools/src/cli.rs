@@ -12,6 +12,7 @@ use crate::config::{Config, Overrides, Word};
 use crate::demo::Demo;
 use crate::journal::Journal;
 use crate::operate::Admin;
+use crate::promote::Promote;
 use crate::replay::command::Replay;
 use crate::serve::command::Serve;
 use crate::status::Status;
@@ -38,8 +39,10 @@ enum Command {
     Demo(Demo),
     /// Run a node of the exchange.
     Serve(Box<Serve>),
-    /// Show what a node is doing.
+    /// Show what nodes are doing.
     Status(Status),
+    /// Make a node the primary.
+    Promote(Promote),
     /// Talk to a running node as its operator.
     Admin(Box<Admin>),
     /// Trade by hand: orders, cancels, books and balances, in plain words or FIX lines.
@@ -78,6 +81,7 @@ impl Cli {
             Command::Demo(demo) => demo.run(),
             Command::Serve(serve) => serve.run(),
             Command::Status(status) => status.run(),
+            Command::Promote(promote) => promote.run(),
             Command::Admin(admin) => admin.run(),
             Command::Client(args) => client::run(&args),
             Command::Journal(journal) => journal.run(),

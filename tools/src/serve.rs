@@ -1,6 +1,7 @@
 //! `rialto serve`: a node's threads and how they hang together.
 
 pub mod aside;
+mod asked;
 pub mod command;
 pub mod files;
 pub mod listen;

@@ -254,7 +254,7 @@ pub(super) fn spawn(
         room,
     };
     let view = threads::follow(following, &parts.wakes.remove(0), &stop)?;
-    let gateways = threads::gateways(settings, &core, &mut parts, &stop)?;
+    let gateways = threads::gateways(settings, &core, &mut parts, (&stop, &node))?;
     let Core { place, storage, cursors, .. } = core;
     let storage = threads::store(storage, &cursors, (&parts, &stop))?;
     let stopping = Arc::clone(&stop);

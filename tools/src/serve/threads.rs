@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rialto_gateway::gateway::{Gateway, GatewayParts};
-use rialto_gateway::request::Requests;
 use rialto_gateway::view::View;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::position::Position;
@@ -17,11 +16,12 @@ use rialto_journal::segment::{Lineage, Log};
 use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_storage};
 use rialto_protocol::GatewayId;
 
+use super::node::Node;
 use super::rings::Wake;
 use super::run::{NodeParts, Settings, Stops};
 use super::start::Core;
 use super::view::Following;
-use super::{aside, snapshots};
+use super::{aside, asked, snapshots};
 
 /// Longest sleep of storage: who closes a page rings, but a missed ring must not matter.
 const STORAGE_SLEEP: Duration = Duration::from_millis(1);
@@ -94,7 +94,7 @@ pub(super) fn gateways(
     settings: &Settings,
     core: &Core,
     parts: &mut NodeParts,
-    stop: &Arc<Stops>,
+    (stop, node): (&Arc<Stops>, &Arc<Node>),
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut handles = Vec::new();
     let rings = parts.producers.drain(..).zip(parts.listeners.drain(..)).zip(parts.wakes.drain(..));
@@ -109,7 +109,7 @@ pub(super) fn gateways(
             view: View::new(&core.seed),
             settings: settings.gateway.clone(),
             standing: Arc::default(),
-            requests: Requests::unanswered(),
+            requests: asked::requests(node),
         })?;
         wake.set(Box::new(move || {
             if let Err(error) = waker.wake() {

@@ -58,7 +58,9 @@ pub struct Hello {
     pub epochs: Vec<EpochStart>,
     /// Behind its last closed page: [`Base::genesis`] of an empty log (all zero but `first_seq` 1 without cluster id).
     pub end: Base,
-    /// What it has of the page that is open, if that is any record.
+    /// What it has of the page that is open, if that is any record. (A last page that was closed only because the node
+    /// stopped can be told as open, with `end` at it, by a node that is able to open it again. Told as closed, it will
+    /// have to go.)
     pub open: Option<OpenPage>,
     /// Pages below this number are durable there.
     pub synced_page: u64,
@@ -102,14 +104,16 @@ pub enum Welcome {
         /// The sequence of the first record that follows.
         next_seq: u64,
     },
-    /// What the standby has from this page on is not the primary's. Once it has seen that its own base at that page is
-    /// this one, it puts these pages (and its open page) aside, and says HELLO again. If the bases differ, it has
-    /// diverged.
+    /// The standby has pages, or an open page, that are not the primary's. It puts aside all from the first of these bases
+    /// on that is also its own, and says HELLO again. If none is, it has diverged.
+    ///
+    /// There are two, because epoch tables tell where pages may be equal, and the last of them may have been closed early
+    /// on one side alone: by the next epoch's start, or by a node that stopped.
     Truncate {
         /// Who serves.
         lead: Lead,
-        /// The first page to go, and what it would follow on.
-        to: Base,
+        /// The primary's, the newest first.
+        bases: Vec<Base>,
     },
     /// The standby starts with the primary's snapshot: SNAPSHOT, PAGE and `EVENT_PAGE` frames follow, then `SEED_DONE`, and the
     /// connection ends. Then it says HELLO again.

@@ -30,13 +30,13 @@ pub enum Event<'a> {
         /// The sequence of the next record.
         next_seq: u64,
     },
-    /// Pages from `to` on, and the open one, are not the primary's: if this node's base there is `to`, put them aside and
-    /// connect again; if it is another, this node has diverged. The connection is over.
+    /// Pages of this node, or its open page, are not the primary's: put aside all from [`agreed`] on and connect again;
+    /// if there is no such base, this node has diverged. The connection is over.
     Truncate {
         /// The primary.
         lead: Lead,
-        /// The first page to go and what it would follow on.
-        to: Base,
+        /// Bases of the primary, the newest first.
+        bases: Vec<Base>,
     },
     /// A snapshot follows, then pages.
     Seed {
@@ -258,10 +258,12 @@ fn welcomed(welcome: Welcome, hello: &Hello) -> Result<(Stage, Event<'static>), 
             let tail = Tail::of(hello, from, next_seq)?;
             (Stage::Streaming { epoch: lead.epoch, tail }, Event::Stream { lead, from, next_seq })
         }
-        Welcome::Truncate { to, .. } if !can_go(&to, hello) => {
-            return Err(StreamError::Truncate(to.page_no).into());
+        Welcome::Truncate { lead, bases } => {
+            if let Some(base) = bases.iter().find(|base| !can_go(base, hello)) {
+                return Err(StreamError::Truncate(base.page_no).into());
+            }
+            (Stage::Over, Event::Truncate { lead, bases })
         }
-        Welcome::Truncate { lead, to } => (Stage::Over, Event::Truncate { lead, to }),
         Welcome::Seed { lead, seed } => {
             let place = SeedPlace {
                 snapshot: 0..seed.snapshot_bytes,
@@ -284,6 +286,12 @@ fn check_lead(lead: &Lead, hello: &Hello) -> Result<(), Gone> {
         return Err(Gone::OtherCluster);
     }
     Ok(())
+}
+
+/// The newest of the primary's bases that is this node's own, too: all from that page on is to go. `base_at` is this
+/// node's base at a page.
+pub fn agreed(bases: &[Base], base_at: impl Fn(u64) -> Option<Base>) -> Option<Base> {
+    bases.iter().copied().find(|base| base_at(base.page_no) == Some(*base))
 }
 
 /// Whether there is something behind this base.

@@ -3,92 +3,20 @@
 
 #![expect(
     clippy::unwrap_used,
+    dead_code,
     unreachable_pub,
     reason = "what fails here fails the test; its support serves other tests too"
 )]
 
-use cluster::{Log, Primary, credentials};
+use cluster::{Log, Primary};
 use proptest::prelude::*;
-use rialto_replicator::gone::Gone;
-use rialto_replicator::message::{Hello, Welcome};
-use rialto_replicator::pace::Now;
-use rialto_replicator::peer::Peer;
-use rialto_replicator::primary::Limits;
-use rialto_replicator::standby::{self, Standby};
+use rialto_replicator::message::Welcome;
+use wire::Wire;
 
 #[path = "support/cluster.rs"]
 mod cluster;
-
-/// Both ends of a connection; bytes cross it in pieces of the sizes given.
-struct Wire {
-    standby: Standby,
-    peer: Peer,
-    now: Now,
-    pieces: Vec<usize>,
-    turn: usize,
-}
-
-impl Wire {
-    fn new(hello: Hello) -> Self {
-        Self::in_pieces(hello, vec![usize::MAX])
-    }
-
-    fn in_pieces(hello: Hello, pieces: Vec<usize>) -> Self {
-        let now = Now { ns: 1_000, wall_ns: 5 };
-        Wire {
-            standby: Standby::new(&credentials(), hello, [1; 32], now),
-            peer: Peer::new(&credentials(), [2; 32], Limits::default(), now),
-            now,
-            pieces,
-            turn: 0,
-        }
-    }
-
-    fn piece(&mut self) -> usize {
-        self.turn += 1;
-        self.pieces[self.turn % self.pieces.len()]
-    }
-
-    /// One piece each way.
-    fn step(&mut self, primary: &mut Primary) -> Result<(), Gone> {
-        let most = self.piece();
-        let up = self.standby.pending();
-        let up = up[..up.len().min(most)].to_vec();
-        self.standby.sent(up.len());
-        self.peer.receive(&up, self.now)?;
-        self.peer.serve(primary, self.now)?;
-        let most = self.piece();
-        let down = self.peer.pending();
-        let down = down[..down.len().min(most)].to_vec();
-        self.peer.sent(down.len());
-        self.standby.receive(&down, self.now)?;
-        self.now.ns += 1_000_000;
-        Ok(())
-    }
-
-    /// Until nothing moves; the standby's log follows, and what else it was told is returned in words.
-    fn settle(&mut self, primary: &mut Primary, log: &mut Log) -> Result<Vec<String>, Gone> {
-        let mut told = Vec::new();
-        let mut quiet = 0;
-        while quiet < 5 {
-            self.step(primary)?;
-            let mut ran = false;
-            while let Some(event) = self.standby.next_event()? {
-                if log.follow(&event) {
-                    ran = true;
-                } else if !matches!(event, standby::Event::Committed(_)) {
-                    told.push(format!("{event:?}").split([' ', '(']).next().unwrap().to_owned());
-                }
-            }
-            if ran {
-                self.standby.ack(&log.ack(1));
-            }
-            let is_quiet = !ran && self.standby.pending().is_empty() && self.peer.pending().is_empty();
-            quiet = if is_quiet { quiet + 1 } else { 0 };
-        }
-        Ok(told)
-    }
-}
+#[path = "support/wire.rs"]
+mod wire;
 
 #[test]
 fn standby_that_keeps_up_has_each_record_and_page_end_as_published() {

@@ -34,16 +34,25 @@ const ACCEPT_PAUSE_NS: u64 = 100_000_000;
 const READS_PER_TURN: usize = 4;
 const PORT: Token = Token(usize::MAX - 1);
 
+/// What a read would find. The system says so once for all that comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Nothing.
+    Waits,
+    /// Perhaps bytes.
+    Ready,
+    /// The peer has shut its direction down: bytes perhaps, and then the end.
+    Ending,
+}
+
 #[derive(Debug)]
 struct Connection {
     socket: TcpStream,
     address: SocketAddr,
     peer: Peer,
-    /// There may be bytes to read, or room to write: mio says so once.
-    readable: bool,
+    reading: Reading,
+    /// There may be room to write.
     writable: bool,
-    /// The peer has shut its direction down: read on until that is seen.
-    is_ending: bool,
     /// Our direction is shut down: all was said.
     is_shut: bool,
 }
@@ -177,8 +186,11 @@ impl Listener {
                 WAKER => {}
                 Token(index) => {
                     if let Some(Some(connection)) = self.connections.get_mut(index) {
-                        connection.is_ending |= event.is_read_closed();
-                        connection.readable |= event.is_readable() || connection.is_ending;
+                        if event.is_read_closed() {
+                            connection.reading = Reading::Ending;
+                        } else if event.is_readable() && connection.reading == Reading::Waits {
+                            connection.reading = Reading::Ready;
+                        }
                         connection.writable |= event.is_writable() || event.is_write_closed();
                     }
                 }
@@ -226,15 +238,8 @@ impl Listener {
             }
         };
         let peer = Peer::new(&self.credentials, nonce, self.limits, now);
-        let connection = Connection {
-            socket,
-            address,
-            peer,
-            readable: true,
-            writable: true,
-            is_ending: false,
-            is_shut: false,
-        };
+        let connection =
+            Connection { socket, address, peer, reading: Reading::Ready, writable: true, is_shut: false };
         if index == self.connections.len() {
             self.connections.push(None);
         }
@@ -316,18 +321,20 @@ impl Connection {
     fn turn(&mut self, into: &mut [u8], node: &mut dyn Node, now: Now) -> Result<(), Gone> {
         let mut is_closed = false;
         for _ in 0..READS_PER_TURN {
-            if !self.readable || is_closed {
+            if self.reading == Reading::Waits || is_closed {
                 break;
             }
             let most = if self.peer.is_proven() { into.len() } else { STRANGER_READ_BYTES };
             match try_io(|| self.socket.read(&mut into[..most]))? {
                 Tried::Bytes(bytes) => {
                     // A stream's read that leaves room has taken all there was: the next byte is told of anew.
-                    self.readable = bytes == most || self.is_ending;
+                    if bytes < most && self.reading == Reading::Ready {
+                        self.reading = Reading::Waits;
+                    }
                     self.peer.receive(&into[..bytes], now)?;
                 }
                 Tried::Closed => is_closed = true,
-                Tried::NotNow => self.readable = false,
+                Tried::NotNow => self.reading = Reading::Waits,
             }
             self.peer.serve(node, now)?;
         }
@@ -353,8 +360,8 @@ impl Connection {
 
     /// How long it can be left alone if nothing comes.
     fn rest(&self) -> Duration {
-        let has_work =
-            self.readable || (self.writable && (self.peer.has_more() || !self.peer.pending().is_empty()));
+        let has_work = self.reading != Reading::Waits
+            || (self.writable && (self.peer.has_more() || !self.peer.pending().is_empty()));
         if has_work { Duration::ZERO } else { self.peer.rest() }
     }
 }

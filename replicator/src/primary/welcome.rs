@@ -52,12 +52,16 @@ pub(super) fn decide(hello: &Hello, ship: &dyn Ship, is_late: bool) -> Result<Op
         let busy = Reject::Busy(format!("page {page_no} of the primary has no base yet"));
         return Ok(is_late.then(|| busy.into()));
     };
+    let before = page_no.checked_sub(1).and_then(|page_no| ship.base_at(page_no));
     if page_no < hello.end.page_no {
-        return Ok(Some(Welcome::Truncate { lead, to: base }.into()));
+        let bases = [base].into_iter().chain(before).collect();
+        return Ok(Some(Welcome::Truncate { lead, bases }.into()));
     }
     if hello.cluster_id.is_some() && base != hello.end {
-        let (mine, theirs) = (&base, &hello.end);
-        return Ok(Some(diverged(&format!("at page {page_no} one has {mine:?}, the other {theirs:?}"))));
+        let Some(before) = before else {
+            return Ok(Some(diverged(&format!("at page {page_no}: {base:?} and {:?}", hello.end))));
+        };
+        return Ok(Some(Welcome::Truncate { lead, bases: vec![before] }.into()));
     }
     go_on(hello, ship, lead, base).map(Some)
 }
@@ -73,7 +77,7 @@ fn go_on(hello: &Hello, ship: &dyn Ship, lead: Lead, base: Base) -> Result<Decis
             let from = Position::at(base.page_no, usize::from(open.offset)).get();
             Welcome::Stream { lead, from, next_seq: base.first_seq + records }
         }
-        None => Welcome::Truncate { lead, to: base },
+        None => Welcome::Truncate { lead, bases: vec![base] },
     };
     Ok(welcome.into())
 }

@@ -120,6 +120,35 @@ impl Log {
         self.writer.end()
     }
 
+    /// A log with this one's pages before `end_page` and nothing else.
+    pub fn cut(&mut self, end_page: u64) -> Self {
+        self.followed(end_page, u64::MAX)
+    }
+
+    /// A standby's log that followed this one up to a sequence; pages end where this one's do.
+    pub fn followed(&mut self, end_page: u64, last_seq: u64) -> Self {
+        let mut copy = Log::new(self.writer.ring().pages());
+        for (at, record) in self.content() {
+            if at.page() >= end_page {
+                copy.close_page();
+                return copy;
+            }
+            if copy.next_seq > last_seq {
+                return copy;
+            }
+            let row = self.epochs.iter().rev().find(|row| row.page_no <= at.page()).unwrap();
+            if at.page() > copy.end().page() {
+                copy.close_page();
+            }
+            if copy.epochs.last() != Some(row) {
+                copy.begin_epoch(row.epoch);
+            }
+            copy.append(record.len());
+            assert_eq!(copy.content().last(), Some(&(at, record)));
+        }
+        copy
+    }
+
     /// All records, with their places.
     pub fn content(&mut self) -> Vec<(Position, Vec<u8>)> {
         let ring = Arc::clone(self.writer.ring());

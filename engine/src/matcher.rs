@@ -18,7 +18,7 @@ use rialto_shmring::{Doorbell, MessageBuffer};
 
 use crate::clock::Clock;
 use crate::exchange::Exchange;
-use crate::ports::{Counters, InHand, Port, Readers};
+use crate::ports::{Counters, InHand, OnPublish, Port, Readers};
 use crate::sessions::Admit;
 
 mod sequencer;
@@ -86,6 +86,8 @@ pub struct Parts<C> {
     pub cursors: Arc<Cursors>,
     /// Who is to be woken.
     pub readers: Arc<Readers>,
+    /// Wakes who ships the log.
+    pub on_publish: OnPublish,
     /// Wakes the storage thread.
     pub storage: Arc<Doorbell>,
     /// Counts.

@@ -49,6 +49,29 @@ impl Readers {
     }
 }
 
+/// Called whenever something was published: it wakes who ships the log to other nodes. None on a node without others.
+#[derive(Clone, Default)]
+pub struct OnPublish(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl fmt::Debug for OnPublish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnPublish").field(&self.0.is_some()).finish()
+    }
+}
+
+impl OnPublish {
+    /// Calls `wake`, which must not take long.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(wake)))
+    }
+
+    pub(crate) fn call(&self) {
+        if let Some(wake) = &self.0 {
+            wake();
+        }
+    }
+}
+
 /// What the matcher counts; read by metrics.
 #[derive(Debug, Default)]
 pub struct Counters {

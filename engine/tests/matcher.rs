@@ -9,7 +9,7 @@ use rialto_engine::clock::ManualClock;
 use rialto_engine::exchange::Exchange;
 use rialto_engine::follow::{Follower, FollowerParts};
 use rialto_engine::matcher::{Ended, Idle, Matcher, Parts, RECORDS_PER_TURN, Turn};
-use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_engine::ports::{Counters, InHand, OnPublish, Port, Readers};
 use rialto_journal::cursor::{Cursors, Gate, Policy};
 use rialto_journal::epochs::EpochTable;
 use rialto_journal::log::{LogRing, LogShape, LogStart};
@@ -60,6 +60,7 @@ fn node(gateways: u32, event_pages: u64) -> Node {
         events,
         cursors: Arc::clone(&cursors),
         readers: Arc::new(Readers::default()),
+        on_publish: OnPublish::default(),
         storage: Arc::new(Doorbell::anonymous().unwrap()),
         counters: Arc::clone(&counters),
         in_hand: Arc::new(InHand::default()),

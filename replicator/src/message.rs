@@ -132,6 +132,8 @@ pub enum Welcome {
 pub struct Lead {
     /// Its name.
     pub node: String,
+    /// Where its clients connect.
+    pub fix: String,
     /// Its epoch.
     pub epoch: u32,
     /// Whose journal.
@@ -201,6 +203,8 @@ pub enum Reject {
 pub struct Ask {
     /// Who asks.
     pub node: String,
+    /// Also asks a primary to hand over to whom asks, a standby in sync.
+    pub hand_over: bool,
 }
 
 /// What a node says of itself.
@@ -234,6 +238,12 @@ pub struct Answer {
     pub primary: Option<String>,
     /// Where that one may be found.
     pub primary_address: Option<String>,
+    /// Where its clients connect.
+    pub fix: String,
+    /// All that it ever acknowledged, or released, is still there.
+    pub is_whole: bool,
+    /// The cluster's state as it knows it; empty if it knows none.
+    pub state: Vec<u8>,
 }
 
 /// What a node does.

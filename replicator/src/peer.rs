@@ -96,7 +96,7 @@ impl Peer {
             self.standby = Some(Box::new(Primary::new(hello, epoch, now)));
             return;
         }
-        let answer = node.answer(&Ask { node: hello.node });
+        let answer = node.answer(&Ask { node: hello.node, hand_over: false });
         let (primary, address) = (answer.primary, answer.primary_address);
         let welcome = Welcome::Reject(Reject::NotPrimary { primary, address });
         self.channel.send(Kind::Welcome, |out| message::put(out, Kind::Welcome, &welcome));

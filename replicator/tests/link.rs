@@ -98,7 +98,7 @@ fn question_is_answered_on_any_node_and_only_to_one_that_has_the_key() {
     let mut primary = Primary::new(16);
     primary.leads = false;
     let (mut port, _) = listener(Limits::default());
-    let status = Question::Status(Ask { node: "b".to_owned() });
+    let status = Question::Status(Ask { node: "b".to_owned(), hand_over: false });
     let Ok(Reply::Status(answer)) = asked(&mut port, &mut primary, &credentials(), status.clone()) else {
         panic!("no answer")
     };

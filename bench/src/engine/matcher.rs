@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rialto_engine::clock::WallClock;
 use rialto_engine::matcher::{Matcher, Parts, RECORDS_PER_TURN};
-use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_engine::ports::{Counters, InHand, OnPublish, Port, Readers};
 use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::layout::{PAGE_BYTES, PAGE_HEADER_BYTES, Page};
 use rialto_journal::log::{LogRing, LogShape, LogStart, Writer};
@@ -77,6 +77,7 @@ impl Layer for MatcherLayer {
             events,
             cursors: Arc::new(Cursors::anonymous(Policy::Async, sequence.0).expect("memory for cursors")),
             readers: Arc::new(Readers::default()),
+            on_publish: OnPublish::default(),
             storage: Arc::new(Doorbell::anonymous().expect("memory for a doorbell")),
             counters: Arc::new(Counters::default()),
             in_hand: Arc::new(InHand::default()),

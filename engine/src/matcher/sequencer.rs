@@ -99,6 +99,7 @@ impl<C: Clock> Sequencer<C> {
         if self.parts.cursors.advance_published(self.parts.sequence.0) {
             self.parts.readers.wake();
         }
+        self.parts.on_publish.call();
     }
 
     /// Closes the open command page, so that storage can take it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rialto_engine::clock::ManualClock;
 use rialto_engine::matcher::{Matcher, Parts, Turn};
-use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_engine::ports::{Counters, InHand, OnPublish, Port, Readers};
 use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::log::{LogRing, LogShape, LogStart};
 use rialto_journal::position::Position;
@@ -75,6 +75,7 @@ impl Floor {
             events,
             cursors: Arc::clone(&cursors),
             readers: Arc::new(Readers::default()),
+            on_publish: OnPublish::default(),
             storage: Arc::new(Doorbell::anonymous().expect("memory for a doorbell")),
             counters: Arc::new(Counters::default()),
             in_hand: Arc::new(InHand::default()),

@@ -270,6 +270,7 @@ impl Ship for Primary {
     fn lead(&self) -> Lead {
         Lead {
             node: "a".to_owned(),
+            fix: "127.0.0.1:4001".to_owned(),
             epoch: self.epoch(),
             cluster_id: CLUSTER_ID,
             version: 1,
@@ -364,6 +365,9 @@ impl Node for Primary {
             incarnation: 1,
             primary: Some("p".to_owned()),
             primary_address: Some("127.0.0.1:1".to_owned()),
+            fix: "127.0.0.1:4001".to_owned(),
+            is_whole: true,
+            state: Vec::new(),
         }
     }
 

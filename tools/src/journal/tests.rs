@@ -9,7 +9,7 @@ use clap::Parser;
 use rialto_engine::clock::ManualClock;
 use rialto_engine::exchange::Exchange;
 use rialto_engine::matcher::{Matcher, Parts};
-use rialto_engine::ports::{Counters, InHand, Readers};
+use rialto_engine::ports::{Counters, InHand, OnPublish, Readers};
 use rialto_engine::replay::Replay;
 use rialto_engine::shadow::Shadow;
 use rialto_journal::cursor::Policy;
@@ -92,6 +92,7 @@ impl Node {
             events: generation.events,
             cursors: generation.cursors,
             readers: Arc::new(Readers::default()),
+            on_publish: OnPublish::default(),
             storage: Arc::new(Doorbell::anonymous().unwrap()),
             counters: Arc::new(Counters::default()),
             in_hand: Arc::new(InHand::default()),
@@ -463,6 +464,7 @@ fn with_snapshot(dir: &Path) {
     let wiring = start::Wiring {
         ports: Vec::new(),
         readers: Arc::default(),
+        on_publish: OnPublish::default(),
         storage_bell: Arc::new(Doorbell::anonymous().unwrap()),
         counters: Arc::default(),
         in_hand: Arc::default(),

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use parking_lot::Mutex;
 use rialto_engine::matcher::{Ended, Idle};
-use rialto_engine::ports::{Counters, InHand, Readers};
+use rialto_engine::ports::{Counters, InHand, OnPublish, Readers};
 use rialto_gateway::gateway::Settings as GatewaySettings;
+use rialto_gateway::standing::Standing;
 use rialto_gateway::view::View;
 use rialto_journal::cursor::{Cursors, Gate, Policy};
 use rialto_journal::disk::real::Backend;
@@ -200,6 +201,7 @@ pub(super) fn wire(settings: &Settings, opened: &Opened) -> anyhow::Result<(Node
     let wiring = Wiring {
         ports: rings.ports,
         readers: Arc::clone(&readers),
+        on_publish: OnPublish::default(),
         storage_bell: Arc::clone(&bells.storage),
         counters: Arc::clone(&counters),
         in_hand,
@@ -212,6 +214,8 @@ pub(super) fn wire(settings: &Settings, opened: &Opened) -> anyhow::Result<(Node
         listeners: Vec::new(),
         counters,
         bells,
+        on_stored: Arc::new(|| ()),
+        standing: Arc::default(),
     };
     Ok((parts, wiring))
 }
@@ -285,6 +289,10 @@ pub(super) struct NodeParts {
     pub(super) listeners: Vec<TcpListener>,
     pub(super) counters: Arc<Counters>,
     pub(super) bells: Bells,
+    /// Called whenever storage has stored something.
+    pub(super) on_stored: Arc<dyn Fn() + Send + Sync>,
+    /// What gateways say of the node to who wants to trade.
+    pub(super) standing: Arc<Standing>,
 }
 
 impl Running {

@@ -9,7 +9,7 @@ use rialto_engine::clock::WallClock;
 use rialto_engine::exchange::Exchange;
 use rialto_engine::follow::{Follower, FollowerParts};
 use rialto_engine::matcher::{EVENT_PAGES_FREE_MIN, Matcher, Parts};
-use rialto_engine::ports::{Counters, InHand, Port, Readers};
+use rialto_engine::ports::{Counters, InHand, OnPublish, Port, Readers};
 use rialto_engine::replay::Replay;
 use rialto_gateway::view::seed::Seed;
 use rialto_journal::cursor::{Cursors, Policy};
@@ -133,6 +133,8 @@ pub struct Wiring {
     pub ports: Vec<Port>,
     /// Who is woken when something is released.
     pub readers: Arc<Readers>,
+    /// Wakes who ships the log.
+    pub on_publish: OnPublish,
     /// Wakes storage.
     pub storage_bell: Arc<Doorbell>,
     /// Counts.
@@ -463,6 +465,7 @@ pub fn matcher(parts: FollowerParts, wiring: Wiring, epoch: Epoch) -> Matcher<Wa
         events,
         cursors,
         readers: wiring.readers,
+        on_publish: wiring.on_publish,
         storage: wiring.storage_bell,
         counters: wiring.counters,
         in_hand: wiring.in_hand,

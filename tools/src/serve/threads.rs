@@ -108,7 +108,7 @@ pub(super) fn gateways(
             events: event_reader(settings, core),
             view: View::new(&core.seed),
             settings: settings.gateway.clone(),
-            standing: Arc::default(),
+            standing: Arc::clone(&parts.standing),
             requests: asked::requests(node),
         })?;
         wake.set(Box::new(move || {
@@ -133,7 +133,7 @@ pub(super) fn store(
     (parts, stop): (&NodeParts, &Arc<Stops>),
 ) -> anyhow::Result<JoinHandle<Storage>> {
     let (readers, bells, stop) = (Arc::clone(&parts.readers), parts.bells.clone(), Arc::clone(stop));
-    let cursors = Arc::clone(cursors);
+    let (cursors, on_stored) = (Arc::clone(cursors), Arc::clone(&parts.on_stored));
     named("storage", move || {
         let mut quiet = false;
         run_storage(storage, |stepped| match stepped {
@@ -141,11 +141,13 @@ pub(super) fn store(
                 quiet = false;
                 readers.wake();
                 bells.matcher.notify();
+                on_stored();
                 Continue::On
             }
             Stepped::Worked => {
                 quiet = false;
                 bells.matcher.notify();
+                on_stored();
                 Continue::On
             }
             Stepped::Failed => Continue::End,

@@ -55,32 +55,33 @@ impl Pace {
 }
 
 /// What may be read from the disk for a peer: so many bytes a second, and never more than a quarter of a second's at once.
+/// The last piece read may go beyond what was there; that is owed, and nothing more is read until it is made up for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Budget {
-    bytes: u64,
+    bytes: i64,
     filled_ns: Option<u64>,
 }
 
 impl Budget {
     /// Adds what has come due.
     pub(crate) fn fill(&mut self, now: Now, bytes_per_s: u64) {
-        let most = (bytes_per_s / 4).max(1);
+        let most = i64::try_from(bytes_per_s / 4).unwrap_or(i64::MAX).max(1);
         let Some(filled_ns) = self.filled_ns else {
             (self.bytes, self.filled_ns) = (most, Some(now.ns));
             return;
         };
         let due = now.since(filled_ns).as_nanos() * u128::from(bytes_per_s) / 1_000_000_000;
         if due > 0 {
-            self.bytes = most.min(self.bytes.saturating_add(u64::try_from(due).unwrap_or(u64::MAX)));
-            self.filled_ns = Some(now.ns);
+            let due = i64::try_from(due).unwrap_or(i64::MAX);
+            (self.bytes, self.filled_ns) = (most.min(self.bytes.saturating_add(due)), Some(now.ns));
         }
     }
 
     pub(crate) const fn is_spent(&self) -> bool {
-        self.bytes == 0
+        self.bytes <= 0
     }
 
     pub(crate) fn spend(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(u64::try_from(bytes).expect("a usize fits 64 bits"));
+        self.bytes = self.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }

@@ -157,3 +157,114 @@ fn flood_of_strangers_is_cut_off_and_disturbs_no_standby() {
     }
     assert_eq!(log.content(), primary.log.content());
 }
+
+#[test]
+fn node_that_leads_no_more_is_left_and_says_who_leads() {
+    let (mut primary, mut log) = (Primary::new(16), Log::new(16));
+    let (mut port, address) = listener(Limits::default());
+    let mut first = upstream(address, &mut log);
+    turn((&mut port, &mut primary), (&mut first, &mut log), |primary, _| primary.welcome().is_some());
+    primary.leads = false;
+    let why = ended(&mut port, &mut primary, &mut first);
+    assert_eq!(why, "closed by the peer");
+    assert_eq!(primary.gone, [("b".to_owned(), "this node does not lead in epoch 1 any more".to_owned())]);
+    let mut second = upstream(address, &mut log);
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < DEADLINE);
+        port.poll(&mut primary, SHORT).unwrap();
+        second.poll(SHORT).unwrap();
+        if let Some(event) = second.next_event().unwrap() {
+            assert!(format!("{event:?}").starts_with("Reject(NotPrimary"), "{event:?}");
+            break;
+        }
+    }
+    assert_eq!(ended(&mut port, &mut primary, &mut second), "closed by the peer");
+}
+
+/// Turns both until the standby's connection ends; why.
+fn ended(port: &mut Listener, primary: &mut Primary, upstream: &mut Upstream) -> String {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < DEADLINE);
+        port.poll(primary, SHORT).unwrap();
+        let mut heard = upstream.poll(SHORT);
+        while heard.is_ok() {
+            match upstream.next_event() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(gone) => heard = Err(gone),
+            }
+        }
+        if let Err(gone) = heard {
+            return gone.to_string();
+        }
+    }
+}
+
+#[test]
+fn newer_connection_of_a_node_takes_the_place_of_its_older_one() {
+    let (mut primary, mut log) = (Primary::new(16), Log::new(16));
+    let (mut port, address) = listener(Limits::default());
+    let mut first = upstream(address, &mut log);
+    turn((&mut port, &mut primary), (&mut first, &mut log), |primary, _| primary.welcome().is_some());
+    let mut second = upstream(address, &mut log);
+    turn((&mut port, &mut primary), (&mut second, &mut log), |primary, _| !primary.gone.is_empty());
+    assert_eq!(
+        primary.gone,
+        [("b".to_owned(), "replaced by a newer connection of the same node".to_owned())]
+    );
+    assert_eq!(ended(&mut port, &mut primary, &mut first), "closed by the peer");
+    primary.log.append(64);
+    let end = primary.log.end();
+    turn((&mut port, &mut primary), (&mut second, &mut log), |_, log| log.end() == end);
+}
+
+#[test]
+fn standby_notices_at_once_that_its_primary_is_gone() {
+    let (mut primary, mut log) = (Primary::new(16), Log::new(16));
+    let (mut port, address) = listener(Limits::default());
+    let mut upstream = upstream(address, &mut log);
+    turn((&mut port, &mut primary), (&mut upstream, &mut log), |primary, _| primary.welcome().is_some());
+    drop(port);
+    let begun = Instant::now();
+    let gone = loop {
+        if let Err(gone) = upstream.poll(SHORT) {
+            break gone;
+        }
+        match upstream.next_event() {
+            Ok(_) => assert!(begun.elapsed() < DEADLINE),
+            Err(gone) => break gone,
+        }
+    };
+    assert!(begun.elapsed() < Duration::from_secs(4), "by the socket, not by silence: {gone}");
+    let (connect, silence) = (Duration::from_secs(2), Duration::from_secs(5));
+    let options = UpstreamOptions { addresses: vec![address], connect, silence };
+    let refused = Upstream::connect(&options, &credentials(), log.hello("b")).unwrap_err().to_string();
+    assert!(refused.contains(&address.to_string()), "{refused}");
+}
+
+#[test]
+fn doorbell_rung_before_or_in_a_sleep_ends_it() {
+    let mut primary = Primary::new(16);
+    let (mut port, _) = listener(Limits::default());
+    let bell = std::sync::Arc::clone(port.doorbell());
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ringer = {
+        let stop = std::sync::Arc::clone(&stop);
+        std::thread::spawn(move || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                bell.ring();
+                std::thread::yield_now();
+            }
+        })
+    };
+    let begun = Instant::now();
+    for _ in 0..200 {
+        port.poll(&mut primary, Duration::from_millis(25)).unwrap();
+    }
+    let took = begun.elapsed();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    ringer.join().unwrap();
+    assert!(took < Duration::from_millis(200 * 25 / 2), "200 sleeps of 25 ms took {took:?}");
+}

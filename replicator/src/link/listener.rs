@@ -166,7 +166,10 @@ impl Listener {
 
     fn sleep(&mut self, timeout: Duration) -> io::Result<()> {
         let mut timeout = timeout.min(HEARTBEAT);
-        self.doorbell.asleep();
+        if !timeout.is_zero() {
+            // Before the look at what there is to do.
+            self.doorbell.asleep();
+        }
         for connection in self.connections.iter().flatten() {
             timeout = timeout.min(connection.rest());
         }

@@ -163,7 +163,10 @@ pub struct Refused {
     pub why: String,
 }
 
-const ORDER: [(Check, fn(&Facts) -> Option<String>); 11] = [
+/// Why a check fails; `None`: it holds.
+type Look = fn(&Facts) -> Option<String>;
+
+const ORDER: [(Check, Look); 11] = [
     (Check::UnknownNode, words::unknown_node),
     (Check::Epoch, words::epoch),
     (Check::PrimaryAlive, words::primary_alive),

@@ -188,7 +188,8 @@ impl ClusterState {
     }
 
     /// Takes `leaving` out of the in-sync set. Only once the coordinator has this state may the primary cease to
-    /// wait for them. The last copy must be on a disk before it is the last.
+    /// wait for them. The last copy must be on a disk before it is the last: a primary that asks to be left alone
+    /// releases nothing but what is on its own disk, from before the swap is sent until its outcome is known.
     pub fn without(&self, leaving: &[&str], held: Held) -> Result<Self, StateRefusal> {
         for node in leaving {
             if *node == self.primary {
@@ -211,7 +212,9 @@ impl ClusterState {
         next.check()
     }
 
-    /// Takes `joining` into the in-sync set. The primary waits for its acknowledgements already.
+    /// Takes `joining` into the in-sync set. The primary waits for its acknowledgements already, and they reach the
+    /// first record of the primary's epoch and all that was released: what the epoch began with may have been
+    /// released by the primary before, or may be yet.
     pub fn with(&self, joining: &str) -> Result<Self, StateRefusal> {
         if self.is_in_sync(joining) {
             return Err(StateRefusal::AlreadyInSync(joining.to_owned()));
@@ -223,7 +226,8 @@ impl ClusterState {
     }
 
     /// Begins an epoch. `keeping` are the members of the in-sync set, beside the new primary, that stay in it: those
-    /// whose logs were seen to hold all that was released. Without loss the new primary is one of the in-sync set.
+    /// whose logs were seen to hold all that was released. Without loss the new primary is one of the in-sync set. It has
+    /// synced its log before it asks, for it may be the only copy afterwards.
     pub fn opened(&self, opening: &Opening, keeping: &[&str]) -> Result<Self, StateRefusal> {
         if opening.epoch <= self.epoch {
             return Err(StateRefusal::Epoch { asked: opening.epoch, stands: self.epoch });

@@ -63,7 +63,7 @@ fn the_rows_of_the_split_brain_table_that_these_rules_decide() {
     check_row("1, 2: the primary dies, its lease is over", "", |_| {});
     check_row("2: its lease is not over yet", "lease", |facts| facts.lease = held("n1"));
     check_row("3: cut from etcd only, the standby sees it: lease over", "", |facts| {
-        facts.primary_leads = Some(4)
+        facts.primary_leads = Some(4);
     });
     check_row("3: the same before the lease is over", "primary-alive", |facts| {
         facts.lease = held("n1");
@@ -85,7 +85,7 @@ fn the_rows_of_the_split_brain_table_that_these_rules_decide() {
     });
     check_row("14: back after its promise, before the swap", "", |_| {});
     check_row("15: all power lost, disk+ram, a standby", "boot", |facts| {
-        facts.copy.counted.power_lost = true
+        facts.copy.counted.power_lost = true;
     });
     check_row("17: a link that flaps", "tenure", |facts| facts.tenure_ns = Some(MIN_TENURE_NS - 1));
 }

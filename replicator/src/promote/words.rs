@@ -48,12 +48,11 @@ pub(super) fn primary_alive(facts: &Facts) -> Option<String> {
 pub(super) fn lease(facts: &Facts) -> Option<String> {
     let primary = &facts.state.primary;
     match (&facts.lease, facts.request) {
-        (LeaseSeen::NoCoordinator, _) => None,
         (LeaseSeen::Held(holder), Request::Planned) if holder == primary => None,
         (LeaseSeen::Held(_) | LeaseSeen::Absent, Request::Planned) => Some(format!(
             "{primary} does not hold the lease, so it cannot hand over: promote without --planned"
         )),
-        (LeaseSeen::Absent, _) => None,
+        (LeaseSeen::NoCoordinator | LeaseSeen::Absent, _) => None,
         (LeaseSeen::Held(holder), _) => Some(format!(
             "{holder} holds the lease and may still release: it ends within 2 s of its death, ask again"
         )),

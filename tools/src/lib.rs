@@ -18,5 +18,6 @@ pub mod replay;
 pub mod request;
 pub mod serve;
 pub mod status;
+pub mod supervisor;
 pub mod twin;
 pub mod venue;

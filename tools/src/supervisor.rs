@@ -49,8 +49,8 @@ impl Supervised {
 
     /// Tells the parent all leases that this node holds now, so that they end with it.
     pub fn holds(&self, leases: &[LeaseId]) -> std::io::Result<()> {
-        let mut line: String = leases.iter().map(|lease| format!("{} ", lease.0)).collect();
-        line.push('\n');
+        let words: Vec<String> = leases.iter().map(|lease| lease.0.to_string()).collect();
+        let line = words.join(" ") + "\n";
         self.pipe.lock().write_all(line.as_bytes())
     }
 }

@@ -67,6 +67,8 @@ pub enum Ended {
     Drained,
     /// The journal has failed (see the cursors' failure): nothing more may be released.
     Failed,
+    /// The matcher was asked to pause: it takes nothing until it is run again.
+    Paused,
 }
 
 /// What a matcher is made of.
@@ -133,6 +135,10 @@ impl<C: Clock> Matcher<C> {
             }
             if self.sequencer.parts.cursors.is_draining() {
                 return self.drain();
+            }
+            if self.sequencer.parts.cursors.is_paused() {
+                self.settle();
+                return Ended::Paused;
             }
             idle_turns = if self.turn() == Turn::Worked { 0 } else { idle_turns.saturating_add(1) };
             match idle {

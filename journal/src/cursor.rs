@@ -9,7 +9,7 @@
 //! line 5  policy      what `released` waits for                                                       (matcher)
 //! line 6  storage     whether storage is idle                                                         (storage)
 //! line 7  failure     0, or why this node has to stop                                     (who finds it, first)
-//! line 8  draining    whether the node is stopping and takes nothing new                              (control)
+//! line 8  draining    1: the node is stopping and takes nothing new; 2: the matcher pauses            (control)
 //! line 9  standbys    how many are awaited, what all of them have received, and what all have synced  (replicator)
 //! line 10 gate        whether anything may be released at all: `Gate`, and until when                 (control)
 //! line 11 unmet       since when the policy is unmet, ns UTC; 0 = it is met                           (control)
@@ -43,6 +43,9 @@ const GATE: usize = STANDBYS + LINE_WORDS;
 const DEADLINE: usize = GATE + 1;
 const UNMET: usize = GATE + LINE_WORDS;
 const _: () = assert!(UNMET < HEADER_WORDS);
+
+const DRAINS: u64 = 1;
+const PAUSED: u64 = 2;
 
 /// The deadline of a node that needs no lease.
 pub const NO_DEADLINE: u64 = u64::MAX;
@@ -231,7 +234,12 @@ impl Cursors {
 
     /// Whether the node is stopping and takes nothing new.
     pub fn is_draining(&self) -> bool {
-        self.load(DRAINING) != 0
+        self.load(DRAINING) == DRAINS
+    }
+
+    /// Whether the matcher shall stop taking commands, and ask what comes next.
+    pub fn is_paused(&self) -> bool {
+        self.load(DRAINING) == PAUSED
     }
 
     /// The policy that counts: without a standby to wait for, a policy that asks for one is `disk`, and says so.
@@ -334,7 +342,13 @@ impl Cursors {
 
     /// The node takes nothing new from now on.
     pub fn set_draining(&self) {
-        self.word(DRAINING).store(1, Ordering::Release);
+        self.word(DRAINING).store(DRAINS, Ordering::Release);
+    }
+
+    /// The matcher shall pause, or go on; a node that drains does that.
+    pub fn set_paused(&self, paused: bool) {
+        let (from, to) = if paused { (0, PAUSED) } else { (PAUSED, 0) };
+        self.word(DRAINING).compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).ok();
     }
 
     fn load(&self, line: usize) -> u64 {

@@ -32,6 +32,11 @@ pub enum Request {
         /// With a hash of the whole state.
         state_hash: bool,
     },
+    /// To take a node out of the in-sync set.
+    Drop {
+        /// Its name.
+        node: String,
+    },
     /// A list: `accounts`, `orders`, `trades`, `sessions`.
     Show {
         /// Which.
@@ -116,7 +121,12 @@ impl Connection {
 
     /// Asks for an operation; its sequence.
     pub fn operate(&mut self, operation: &Operation, why: &str) -> anyhow::Result<u64> {
-        match self.ask(&Request::operate(operation, why))? {
+        self.done(&Request::operate(operation, why))
+    }
+
+    /// Asks for something to be done; the sequence that it was done by.
+    pub fn done(&mut self, request: &Request) -> anyhow::Result<u64> {
+        match self.ask(request)? {
             Reply::Done { seq } => Ok(seq),
             Reply::Refused { why } => Err(failure(Code::CheckFailed, why)),
             Reply::Object { .. } => Err(failure(Code::CheckFailed, "the node answered something else")),

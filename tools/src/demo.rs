@@ -117,6 +117,7 @@ impl Demo {
             shm_bytes: u64::from(config.node.shm_mib) << 20,
             upkeep: Upkeep::of(&config.node),
             reference: load::operations(&config)?,
+            cluster_id: None,
         };
         Ok(Settings {
             plan,

@@ -90,8 +90,13 @@ enum Verb {
     },
     /// Change the ack policy.
     Policy {
-        /// `async` or `disk`.
+        /// async, disk, ram, disk+ram or disk+disk.
         policy: PolicyWord,
+    },
+    /// Take a standby out of the in-sync set: the primary no longer waits for it.
+    Drop {
+        /// The node's name.
+        node: String,
     },
     /// End the trading day: day orders expire.
     DayEnd,
@@ -290,6 +295,9 @@ impl Admin {
             return print(&node.object(&Request::Show { what })?);
         }
         let mut seq = 0;
+        if let Verb::Drop { node: name } = &self.verb {
+            seq = node.done(&Request::Drop { node: name.clone() })?;
+        }
         for operation in operations(self.verb)? {
             seq = node.operate(&operation, &self.why)?;
         }
@@ -336,7 +344,7 @@ fn operations(verb: Verb) -> anyhow::Result<Vec<Operation>> {
         Verb::Bust { trade } => vec![Operation::Bust(TradeId(trade))],
         Verb::Policy { policy } => vec![Operation::Policy(policy.into())],
         Verb::DayEnd => vec![Operation::DayEnd],
-        Verb::Show { .. } => Vec::new(),
+        Verb::Show { .. } | Verb::Drop { .. } => Vec::new(),
     })
 }
 

@@ -2,7 +2,10 @@
 
 pub mod aside;
 mod asked;
+pub mod cluster;
 pub mod command;
+pub mod current;
+pub mod divergence;
 pub mod files;
 pub mod listen;
 pub mod metrics;

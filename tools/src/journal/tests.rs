@@ -460,6 +460,7 @@ fn with_snapshot(dir: &Path) {
         segment_bytes: 6 * PAGE_BYTES as u64,
         shm_bytes: 4 << 20,
         reference: reference().iter().filter_map(operation).collect(),
+        cluster_id: None,
     };
     let wiring = start::Wiring {
         ports: Vec::new(),

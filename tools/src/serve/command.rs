@@ -18,10 +18,11 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+use super::cluster::life::{self, ClusterSettings, Leases};
 use super::run::{Settings, launch};
 use super::start::{Plan, Upkeep};
 use super::{files, listen};
-use crate::config::{Ack, Config, Idle, Overrides, Pin};
+use crate::config::{Ack, Config, HostPort, Idle, Overrides, Pin};
 use crate::failure::{Code, failure};
 use crate::load;
 
@@ -58,6 +59,15 @@ pub struct Serve {
     /// Accept a durable policy on a file system that cannot keep it.
     #[arg(long)]
     accept_volatile: bool,
+    /// The replication address of any member, for a node whose directory is empty: H:P[,H:P].
+    #[arg(long, value_delimiter = ',')]
+    join: Vec<HostPort>,
+    /// Instead of cluster.coordinator: etcd://H:P,H:P,H:P.
+    #[arg(long)]
+    coordinator: Option<String>,
+    /// A primary without a standby in sync releases nothing.
+    #[arg(long)]
+    strict: bool,
     /// FIX may listen beyond loopback, unencrypted.
     #[arg(long)]
     plaintext: bool,
@@ -105,17 +115,54 @@ impl Serve {
             Arc::new(AtomicBool::new(true)),
         )
         .context("signals")?;
-        let running = launch(&settings)?;
-        let mut endpoints = running.node.endpoints();
-        write_endpoints(&running.node.dir, &endpoints)?;
+        match self.cluster(&config)? {
+            Some(cluster) => {
+                let leases: Leases = Arc::new(|_| ());
+                life::run(&settings, &cluster, (&signalled, leases), |endpoints| self.ready(endpoints))
+            }
+            None => {
+                let running = launch(&settings)?;
+                self.ready(&running.node.endpoints())?;
+                running.wait(&signalled).map(|_| ())
+            }
+        }
+    }
+
+    /// Says where everything is: in a file, and on the first line of stdout.
+    fn ready(&self, endpoints: &Value) -> anyhow::Result<()> {
+        write_endpoints(&self.data, endpoints)?;
+        let mut endpoints = endpoints.clone();
         if let Value::Object(fields) = &mut endpoints {
             fields.insert("ready".into(), true.into());
         }
         let mut out = std::io::stdout().lock();
         writeln!(out, "{endpoints}")?;
-        out.flush()?;
-        drop(out);
-        running.wait(&signalled).map(|_| ())
+        Ok(out.flush()?)
+    }
+
+    /// What makes the node one of a cluster, if it listens to others.
+    fn cluster(&self, config: &Config) -> anyhow::Result<Option<ClusterSettings>> {
+        let Some(replication) = config.listen.replication else {
+            if !self.join.is_empty() || self.coordinator.is_some() || self.strict {
+                let words = "--join, --coordinator and --strict are for a node with listen.replication";
+                return Err(failure(Code::Usage, words));
+            }
+            return Ok(None);
+        };
+        let key_file = config.cluster.key_file.clone().context("the configuration has a key file")?;
+        let coordinator = self.coordinator.clone().unwrap_or_else(|| {
+            let hosts: Vec<String> = config.cluster.coordinator.iter().map(ToString::to_string).collect();
+            if hosts.is_empty() { String::new() } else { format!("etcd://{}", hosts.join(",")) }
+        });
+        let peers = config.cluster.peers.iter().map(|peer| (peer.name.clone(), peer.address.clone()));
+        Ok(Some(ClusterSettings {
+            replication,
+            peers: peers.collect(),
+            join: self.join.clone(),
+            key_file,
+            coordinator,
+            strict: self.strict,
+        }))
     }
 
     /// Who is this node already has its port too: then the lock is what is told.
@@ -143,6 +190,7 @@ impl Serve {
             shm_bytes: u64::from(config.node.shm_mib) << 20,
             upkeep: Upkeep::of(&config.node),
             reference: load::operations(config)?,
+            cluster_id: None,
         };
         if self.gateways == 0 {
             return Err(failure(Code::Usage, "--gateways 0: at least one is needed"));

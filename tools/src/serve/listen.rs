@@ -36,7 +36,8 @@ pub fn probe(fix: SocketAddr, metrics: Option<SocketAddr>) -> anyhow::Result<()>
     metrics.map_or(Ok(()), |address| bind("metrics", address))
 }
 
-fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
+/// What is told of an address that cannot be had.
+pub fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let known = ADVICE.iter().find(|(kind, _)| *kind == error.kind());
     let advice = known.map_or("", |(_, advice)| advice);
     failure(Code::Usage, format!("listen.{key} = \"{address}\": {error}{advice}"))

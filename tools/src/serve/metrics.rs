@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::current::Current;
 use super::node::Node;
 
 /// How long a scraper may take.
@@ -13,10 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LINES_MAX: usize = 64;
 
 /// Serves until the process ends.
-pub fn serve(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
+pub fn serve(listener: TcpListener, current: Arc<Current>) -> anyhow::Result<()> {
     let accept = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(&stream, &node) {
+            if let Err(error) = answer(&stream, &current.get()) {
                 tracing::debug!(%error, "a metrics connection ended");
             }
         }

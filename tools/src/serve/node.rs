@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rialto_engine::ports::Counters;
+use rialto_gateway::standing::Standing;
 use rialto_gateway::view::View;
 use rialto_journal::cursor::Cursors;
 use rialto_journal::segment::hex;
@@ -14,6 +15,7 @@ use rialto_protocol::terms::MarketState;
 use serde_json::{Value, json};
 
 use super::aside::Aside;
+use super::cluster::{Cluster, told};
 use super::operator::Operator;
 use super::show;
 
@@ -42,6 +44,10 @@ pub struct Node {
     pub event_hashes: Arc<EventHashes>,
     /// The disk has no room for another segment: only cancels are taken.
     pub no_space: Arc<AtomicBool>,
+    /// What gateways say of it.
+    pub standing: Arc<Standing>,
+    /// Its cluster, if it is one of several nodes.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 impl Node {
@@ -51,7 +57,7 @@ impl Node {
             "node": self.name,
             "pid": std::process::id(),
             "fix": self.fix,
-            "replication": Value::Null,
+            "replication": self.cluster.as_ref().map(|cluster| cluster.replication.clone()),
             "admin": self.dir.join("admin.sock"),
             "metrics": self.metrics,
             "supervisor": Value::Null,
@@ -71,14 +77,17 @@ impl Node {
         };
         let (pages, event_hash) = self.event_hashes.latest();
         let cursors = &self.cursors;
+        let row = self.cluster.as_ref().map_or_else(|| self.alone(), |cluster| told::row(cluster));
+        let leads = row.role == "primary";
+        let is_met = unmet == 0 && cursors.failure().is_none();
         json!({
             "node": self.name,
             "pid": std::process::id(),
-            "role": "primary",
+            "role": row.role,
             "epoch": epoch.0,
-            "primary": self.name,
+            "primary": row.primary,
             "ack": cursors.policy().name(),
-            "policy_met": unmet == 0 && cursors.failure().is_none(),
+            "policy_met": leads.then_some(is_met),
             "unmet_since_ns": if unmet == 0 { Value::Null } else { json!(unmet) },
             "market": market,
             "no_space": self.no_space.load(Ordering::Relaxed),
@@ -90,14 +99,23 @@ impl Node {
             },
             "event_hash": { "pages": pages, "hash": hex(&event_hash) },
             "state_hash": hash.flatten(),
-            "in_sync": [self.name],
-            "standbys": [],
+            "in_sync": row.in_sync,
+            "standbys": row.standbys,
             "orders_open": orders_open,
             "sessions_live": sessions_live,
             "endpoints": self.endpoints(),
             "version": env!("CARGO_PKG_VERSION"),
             "commit": env!("RIALTO_COMMIT"),
         })
+    }
+
+    fn alone(&self) -> told::Row {
+        told::Row {
+            role: "primary",
+            primary: Some(self.name.clone()),
+            in_sync: vec![self.name.clone()],
+            standbys: json!([]),
+        }
     }
 
     /// A list of the state, at least as new as what was released when this was called.

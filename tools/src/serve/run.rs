@@ -25,6 +25,8 @@ use rialto_protocol::Sequence;
 use rialto_shmring::{Doorbell, Producer, Region};
 
 use super::command::{gateway_settings, idle, policy};
+use super::cluster::{Cluster, FAILURE_FENCED};
+use super::current::Current;
 use super::node::Node;
 use super::note::PanicNote;
 use super::operator::Operator;
@@ -79,6 +81,7 @@ impl Settings {
             shm_bytes: 16 << 20,
             upkeep: Upkeep::of(&config.node),
             reference: load::operations(config)?,
+            cluster_id: None,
         };
         Ok(Self {
             plan,
@@ -160,13 +163,14 @@ pub fn launch(settings: &Settings) -> anyhow::Result<Running> {
     let (idle, doorbell) = (settings.idle, Arc::clone(&parts.bells.matcher));
     let engine = Box::new(move || match matcher.run(idle, &doorbell) {
         Ended::Drained => End::Drained,
-        Ended::Failed => End::Failed,
+        Ended::Failed | Ended::Paused => End::Failed,
     });
     let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
-    let running = spawn(settings, core, parts, (engine, metrics_at))?;
-    socket::listen(&settings.plan.dir.join("admin.sock"), Arc::clone(&running.node))?;
+    let running = spawn(settings, core, parts, (engine, metrics_at, None))?;
+    let current = Arc::new(Current::new(Arc::clone(&running.node)));
+    socket::listen(&settings.plan.dir.join("admin.sock"), Arc::clone(&current))?;
     if let Some(listener) = metrics {
-        metrics::serve(listener, Arc::clone(&running.node))?;
+        metrics::serve(listener, current)?;
     }
     Ok(running)
 }
@@ -225,7 +229,7 @@ pub(super) fn spawn(
     settings: &Settings,
     mut core: Core,
     mut parts: NodeParts,
-    (engine, metrics): (Engine, Option<SocketAddr>),
+    (engine, metrics, cluster): (Engine, Option<SocketAddr>, Option<Arc<Cluster>>),
 ) -> anyhow::Result<Running> {
     let stop = Arc::new(Stops::default());
     let operator = Arc::new(Operator::new(parts.producers.remove(0), Arc::clone(&parts.bells.matcher)));
@@ -245,6 +249,8 @@ pub(super) fn spawn(
         aside,
         event_hashes: Arc::clone(core.storage.event_hashes()),
         no_space: Arc::clone(preparer.no_space()),
+        standing: Arc::clone(&parts.standing),
+        cluster,
     });
     let shadow = threads::shadow(settings, &mut core, questions, &stop)?;
     let following = Following {
@@ -298,13 +304,15 @@ pub(super) struct NodeParts {
 impl Running {
     /// Waits until `signalled`, or until something of the node ends by itself; then stops it.
     pub fn wait(self, signalled: &AtomicBool) -> anyhow::Result<End> {
-        while !signalled.load(Ordering::Relaxed)
-            && !self.engine.is_finished()
-            && self.cursors.failure().is_none()
-        {
+        while !signalled.load(Ordering::Relaxed) && !self.is_over() {
             thread::sleep(WATCH);
         }
         self.stop()
+    }
+
+    /// Whether something of the node has ended by itself.
+    pub fn is_over(&self) -> bool {
+        self.engine.is_finished() || self.cursors.failure().is_some()
     }
 
     /// Drains and stops: exits cleanly within 5 s, or says why not.
@@ -339,6 +347,7 @@ impl Running {
         storage.stop()?;
         std::fs::remove_dir_all(&self.place.shm).ok();
         match ended {
+            End::Failed if self.cursors.failure() == Some(FAILURE_FENCED) => Ok(End::Again(Again::Fenced)),
             End::Drained | End::Again(_) => Ok(ended),
             End::Failed => Err(failure(Code::Stopped, "the node stopped itself")),
         }

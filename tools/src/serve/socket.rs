@@ -9,8 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use rialto_journal::cursor::Gate;
+use rialto_protocol::Command;
 use rialto_protocol::event::Outcome;
+use rialto_protocol::reference::Operation;
 
+use super::cluster::told;
+use super::current::Current;
 use super::node::Node;
 use crate::admin::{LINE_BYTES_MAX, Reply, Request};
 
@@ -20,7 +25,7 @@ const CONNECTIONS_MAX: usize = 16;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Listens on `path` and serves until the process ends.
-pub fn listen(path: &Path, node: Arc<Node>) -> anyhow::Result<()> {
+pub fn listen(path: &Path, current: Arc<Current>) -> anyhow::Result<()> {
     if path.exists() {
         std::fs::remove_file(path).with_context(|| format!("{}: cannot remove", path.display()))?;
     }
@@ -30,13 +35,13 @@ pub fn listen(path: &Path, node: Arc<Node>) -> anyhow::Result<()> {
     let accept = move || {
         let open = Arc::new(AtomicUsize::new(0));
         for stream in listener.incoming().flatten() {
-            let (node, open) = (Arc::clone(&node), Arc::clone(&open));
+            let (current, open) = (Arc::clone(&current), Arc::clone(&open));
             if open.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
                 open.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
             let serve = move || {
-                if let Err(error) = serve(stream, &node) {
+                if let Err(error) = serve(stream, &current) {
                     tracing::debug!(%error, "operator's connection ended");
                 }
                 open.fetch_sub(1, Ordering::Relaxed);
@@ -50,7 +55,7 @@ pub fn listen(path: &Path, node: Arc<Node>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn serve(stream: UnixStream, node: &Node) -> anyhow::Result<()> {
+fn serve(stream: UnixStream, current: &Current) -> anyhow::Result<()> {
     let peer = rustix::net::sockopt::socket_peercred(&stream)?;
     let author = (peer.uid.as_raw(), u32::try_from(peer.pid.as_raw_nonzero().get())?);
     let mut writer = stream.try_clone()?;
@@ -61,7 +66,7 @@ fn serve(stream: UnixStream, node: &Node) -> anyhow::Result<()> {
             return Ok(());
         }
         let reply = match serde_json::from_str(&line) {
-            Ok(request) => answer(request, author, node),
+            Ok(request) => answer(request, author, &current.get()),
             Err(error) => Reply::Refused { why: format!("not a request: {error}") },
         };
         let mut text = serde_json::to_string(&reply)?;
@@ -73,7 +78,16 @@ fn serve(stream: UnixStream, node: &Node) -> anyhow::Result<()> {
 fn answer(request: Request, author: (u32, u32), node: &Node) -> Reply {
     let refused = |why: String| Reply::Refused { why };
     match request {
+        Request::Drop { node: name } => match &node.cluster {
+            Some(cluster) => done(told::drop_node(cluster, &name)),
+            None => refused(format!("this node is alone: there is no {name} to drop")),
+        },
         Request::Operate { record, why } => match Request::command(&record, author, &why) {
+            Some(Command::Operate(author, Operation::Policy(policy))) if node.cluster.is_some() => {
+                let cluster = node.cluster.as_ref().expect("just asked");
+                done(told::policy(cluster, &node.operator, (author, policy)))
+            }
+            Some(_) if node.cursors.gate() != Gate::Open => refused(node.standing.words(node.cursors.gate())),
             Some(command) => match node.operator.ask(&command, PATIENCE) {
                 Ok(answer) if answer.outcome == Outcome::Refused => refused(answer.text),
                 Ok(answer) => Reply::Done { seq: answer.sequence.0 },
@@ -86,5 +100,12 @@ fn answer(request: Request, author: (u32, u32), node: &Node) -> Reply {
             Ok(object) => Reply::Object { object },
             Err(error) => refused(error.to_string()),
         },
+    }
+}
+
+fn done(outcome: Result<u64, String>) -> Reply {
+    match outcome {
+        Ok(seq) => Reply::Done { seq },
+        Err(why) => Reply::Refused { why },
     }
 }

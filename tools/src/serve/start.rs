@@ -16,6 +16,7 @@ use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::disk::real::{Backend, RealDisk};
 use rialto_journal::disk::{Disk, Durability, durability_of};
 use rialto_journal::epochs::EpochTable;
+use rialto_journal::layout::ClusterId;
 use rialto_journal::log::{LogRing, LogStart, Writer};
 use rialto_journal::meta::{MetaFile, NodeLock, NodeMeta, boot_id, new_cluster_id};
 use rialto_journal::page::Chain;
@@ -24,7 +25,7 @@ use rialto_journal::reader::LogReader;
 use rialto_journal::recover::generation::{self, Generation, GenerationPlan};
 use rialto_journal::recover::ring::{self, RingFound};
 use rialto_journal::recover::scan::{Base, EpochStart};
-use rialto_journal::recover::{Recovered, Start, recover};
+use rialto_journal::recover::{Recovered, Start, divergent, recover};
 use rialto_journal::segment::Log;
 use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::shared::Identity;
@@ -35,6 +36,7 @@ use rialto_protocol::reference::{Author, Operation};
 use rialto_protocol::{Command, Epoch, Name, Note, Sequence, SessionId, SessionSeq, Timestamp};
 use rialto_shmring::Doorbell;
 
+use super::divergence;
 use super::note::PanicNote;
 use super::seed;
 use crate::failure::{Code, failure};
@@ -64,6 +66,8 @@ pub struct Plan {
     pub upkeep: Upkeep,
     /// What an empty journal is told first.
     pub reference: Vec<Operation>,
+    /// Whose journal an empty directory gets; `None`: a new cluster's.
+    pub cluster_id: Option<ClusterId>,
 }
 
 /// How often a node that runs on makes a snapshot, and how much of its history it keeps.
@@ -85,6 +89,8 @@ impl Upkeep {
 /// A node's directory, locked, and what shared memory it has.
 #[derive(Debug)]
 pub struct Place {
+    /// The node's directory.
+    pub dir: PathBuf,
     /// The disk.
     pub disk: Arc<dyn Disk>,
     /// Held as long as the node runs.
@@ -122,6 +128,12 @@ pub struct Opened {
     pub epochs: Arc<EpochTable>,
     /// The epoch of the last command page.
     pub page_epoch: u32,
+    /// Behind the last command page.
+    pub end: Base,
+    /// The machine was started anew since this node last ran, and it had not stopped in good order.
+    pub power_lost: bool,
+    /// What shared memory had beyond the disk was there, or there was nothing.
+    pub memory_found: bool,
     /// What was cut off, refused or lost, in words.
     pub remarks: Vec<String>,
 }
@@ -149,22 +161,69 @@ pub fn open(plan: &Plan) -> anyhow::Result<Opened> {
     let (disk, lock, mut meta) = take_directory(plan)?;
     let found = find_ring(plan, meta.get(), &mut remarks)?;
     let snapshot = usable_snapshot(&disk, plan, &meta, &mut remarks)?;
-    let genesis = Base::genesis(&meta.get().cluster_id);
-    let start = Start {
-        disk: Arc::clone(&disk),
-        dir: plan.dir.clone(),
-        state_machine: rialto_protocol::VERSION,
-        segment_bytes: plan.segment_bytes,
-        base: snapshot.as_ref().map_or(genesis, |snapshot| snapshot.head.point.base),
-        known_seq: snapshot.as_ref().map_or(0, |snapshot| snapshot.head.point.seq),
-        epoch: meta.get().promised_epoch,
-    };
+    let start = start_of(plan, &disk, &meta, snapshot.as_ref());
+    let (clean, first) = (meta.get().clean_stop, meta.get().boot_id == [0; 16]);
+    let power_lost = !clean && !first && meta.get().boot_id != boot_id()?;
+    let memory_found = clean || first || found.is_some();
+    if power_lost || !memory_found {
+        meta.update(|meta| meta.lost_unsynced = true)?;
+    }
     let recovered = recover(&start, &mut meta, found.as_deref())?;
     if let Some(torn) = &recovered.torn {
         let kept = torn.kept.display();
         remarks.push(format!("torn tail of {} bytes at page {} kept in {kept}", torn.bytes, torn.page_no));
     }
-    replay(plan, &start, (disk, lock, meta), recovered, (snapshot, remarks))
+    let opened = replay(plan, &start, (disk, lock, meta), recovered, (snapshot, remarks))?;
+    Ok(Opened { power_lost, memory_found, ..opened })
+}
+
+fn start_of(plan: &Plan, disk: &Arc<dyn Disk>, meta: &MetaFile, snapshot: Option<&Snapshot>) -> Start {
+    let genesis = Base::genesis(&meta.get().cluster_id);
+    Start {
+        disk: Arc::clone(disk),
+        dir: plan.dir.clone(),
+        state_machine: rialto_protocol::VERSION,
+        segment_bytes: plan.segment_bytes,
+        base: snapshot.map_or(genesis, |snapshot| snapshot.head.point.base),
+        known_seq: snapshot.map_or(0, |snapshot| snapshot.head.point.seq),
+        epoch: meta.get().promised_epoch,
+    }
+}
+
+/// Takes back the end of a node's log from this page on, that its cluster went on without; a report says what it was.
+pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<()> {
+    let mut remarks = Vec::new();
+    let (disk, lock, mut meta) = take_directory(plan)?;
+    let found = find_ring(plan, meta.get(), &mut remarks)?;
+    let snapshot = usable_snapshot(&disk, plan, &meta, &mut remarks)?;
+    let start = start_of(plan, &disk, &meta, snapshot.as_ref());
+    let recovered = recover(&start, &mut meta, found.as_deref())?;
+    let committed = recovered.scan.committed_seq;
+    drop(recovered);
+    if let Some(cut) = divergent::cut(&start, &mut meta, page_no)? {
+        let report = divergence::report(&plan.dir, &cut, committed)?;
+        tracing::warn!(
+            page = cut.page_no,
+            pages = cut.pages,
+            report = %report.display(),
+            "the end of this log is not the cluster's: kept aside"
+        );
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Puts aside all that a node has, whose history is not its cluster's: it begins anew, as an empty node that joins.
+pub fn begin_anew(dir: &std::path::Path) -> anyhow::Result<()> {
+    let kept = (0..u32::MAX).map(|n| dir.join(format!("divergent/whole-{n}"))).find(|path| !path.exists());
+    let kept = kept.context("numbers do not run out")?;
+    std::fs::create_dir_all(&kept).with_context(|| format!("{}: cannot create", kept.display()))?;
+    for name in ["commands", "events", "snapshots", "node.meta"] {
+        let (from, to) = (dir.join(name), kept.join(name));
+        std::fs::rename(&from, &to).with_context(|| format!("{}: cannot put aside", from.display()))?;
+    }
+    tracing::error!(kept = %kept.display(), "alarm: this node's history was not its cluster's; it begins anew");
+    Ok(())
 }
 
 type Locked = (Arc<dyn Disk>, NodeLock, MetaFile);
@@ -186,7 +245,7 @@ fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
     }
     let is_new = !plan.dir.join(rialto_journal::meta::META_NAME).exists();
     let meta = if is_new {
-        MetaFile::create(&disk, &plan.dir, NodeMeta::new(new_cluster_id()?, &plan.cluster, &plan.node))?
+        MetaFile::create(&disk, &plan.dir, NodeMeta::new(plan.cluster_id.map_or_else(new_cluster_id, Ok)?, &plan.cluster, &plan.node))?
     } else {
         MetaFile::open(&disk, &plan.dir)?
     };
@@ -263,7 +322,7 @@ fn replay(
     let epoch = recovered.end.epoch.max(meta.get().promised_epoch);
     let commands_of = start.lineage(&meta, Log::Commands);
     let (exchange, from, event_start) = begin_state(snapshot.as_ref())?;
-    let page_epoch = recovered.end.epoch;
+    let (page_epoch, end) = (recovered.end.epoch, recovered.end);
     let before =
         snapshot.as_ref().map(|snapshot| snapshot.head.point.epoch_table.clone()).unwrap_or_default();
     let before = before.into_iter().filter(|row| row.page_no < start.base.page_no);
@@ -307,7 +366,7 @@ fn replay(
     }
     let timestamp = replay.timestamp();
     Ok(Opened {
-        place: Place { disk, lock, shm: dir, identity, meta },
+        place: Place { dir: plan.dir.clone(), disk, lock, shm: dir, identity, meta },
         state: (replay.into_exchange(), last, timestamp),
         commands,
         events,
@@ -318,6 +377,9 @@ fn replay(
         epoch,
         epochs,
         page_epoch,
+        end,
+        power_lost: false,
+        memory_found: true,
         remarks,
     })
 }
@@ -538,6 +600,8 @@ fn store_all(storage: &mut Storage) -> anyhow::Result<()> {
 pub struct Core {
     /// Where it lives.
     pub place: Place,
+    /// Its directory.
+    pub dir: PathBuf,
     /// Keeps what the engine writes.
     pub storage: Storage,
     /// The node's cursors.
@@ -583,6 +647,7 @@ impl Core {
             copy: Some(Exchange::from_state_body(&exchange.state_body())?),
             cancel_only: exchange.directory().cancel_only(),
             epoch: exchange.epoch_opened().0,
+            dir: place.dir.clone(),
             place,
             storage,
             cursors,

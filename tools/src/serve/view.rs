@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rialto_gateway::view::View;
-use rialto_journal::cursor::Cursors;
+use rialto_journal::cursor::{Cursors, Gate};
 use rialto_journal::reader::{LogReader, PageSource, UpTo};
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::{Command, Event};
@@ -49,9 +49,14 @@ impl<S: PageSource> Following<S> {
     /// Follows until `stop` is set and all that was released is seen.
     pub fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         loop {
-            self.room.look(&self.operator);
+            let leads = self.cursors.gate() == Gate::Open;
+            if leads {
+                self.room.look(&self.operator);
+            }
             if self.follow()? {
-                self.chain();
+                if leads {
+                    self.chain();
+                }
                 continue;
             }
             if stop.load(Ordering::Relaxed) {

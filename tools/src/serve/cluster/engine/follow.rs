@@ -1,0 +1,345 @@
+//! Following a primary: what it sends is appended, applied, published and acknowledged, in this order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rialto_engine::follow::Claim;
+use rialto_journal::cursor::Gate;
+use rialto_journal::record::Record;
+use rialto_replicator::gone::Gone;
+use rialto_replicator::link::{Upstream, UpstreamOptions};
+use rialto_replicator::message::{Ack, Heartbeat, Lead, Promise, Reject, Role};
+use rialto_replicator::standby::{Event, agreed};
+use rialto_replicator::state::ClusterState;
+
+use super::{Engine, Next, note_whole};
+use crate::serve::cluster::FAILURE_FENCED;
+use crate::serve::run::{Again, End};
+
+/// To be connected, and to hear of a primary that is there: it says something every 25 ms.
+const CONNECT: Duration = Duration::from_millis(300);
+const SILENCE: Duration = Duration::from_millis(1000);
+/// Longest sleep while nothing comes.
+const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// How long a primary that was asked to hand over may take.
+const PLANNED_MAX: Duration = Duration::from_secs(4);
+/// Clocks further apart are an alarm.
+const SKEW_ALARM_NS: u64 = 100_000_000;
+
+/// What a batch of what the primary said came to.
+#[derive(Default)]
+struct Heard {
+    /// Records came, or a page's end.
+    taken: bool,
+    /// The primary hands over, in this epoch.
+    handover: Option<u32>,
+    /// This life ends.
+    again: Option<Again>,
+    /// Not served: look for another.
+    rejected: bool,
+}
+
+impl Engine {
+    /// Follows the node at `address` until the connection ends (`None`), or something else comes.
+    pub(super) fn follow(&mut self, address: SocketAddr) -> Option<Next> {
+        let hello = match self.hello() {
+            Ok(hello) => hello,
+            Err(why) => {
+                tracing::error!(why, "cannot say what this node has");
+                return None;
+            }
+        };
+        let options = UpstreamOptions { addresses: vec![address], connect: CONNECT, silence: SILENCE };
+        let mut upstream = match Upstream::connect(&options, &self.parts.cluster.credentials, hello) {
+            Ok(upstream) => upstream,
+            Err(error) => {
+                tracing::debug!(%error, "the primary cannot be reached");
+                return None;
+            }
+        };
+        *self.parts.life.upstream.lock() = Some(Arc::clone(upstream.doorbell()));
+        let next = self.stream(&mut upstream);
+        *self.parts.life.upstream.lock() = None;
+        next.unwrap_or_else(|gone| {
+            tracing::warn!(%gone, "the primary's connection ended");
+            None
+        })
+    }
+
+    fn stream(&mut self, upstream: &mut Upstream) -> Result<Option<Next>, Gone> {
+        let mut acked = Ack::default();
+        let mut claims: Vec<Claim> = Vec::new();
+        loop {
+            if let Some(end) = self.ended() {
+                return Ok(Some(Next::End(end)));
+            }
+            if let Some(order) = self.parts.orders.try_recv().ok()
+                && let Some(lead) = self.ordered_while_following(order, upstream.address())
+            {
+                return Ok(Some(Next::Lead(lead)));
+            }
+            if self.planned.as_ref().is_some_and(|(_, since)| since.elapsed() > PLANNED_MAX) {
+                self.planned_failed("time is up");
+            }
+            upstream.poll(SLEEP_MAX)?;
+            let heard = self.hear(upstream)?;
+            if let Some(again) = heard.again {
+                return Ok(Some(Next::End(End::Again(again))));
+            }
+            if heard.rejected {
+                thread::sleep(super::SEEK);
+                return Ok(None);
+            }
+            if heard.taken {
+                self.parts.follower.publish();
+                self.parts.wiring.storage_bell.notify();
+                claims.append(&mut self.parts.follower.take_claims());
+            }
+            if let Some(end) = self.compare(&mut claims) {
+                return Ok(Some(end));
+            }
+            self.acknowledge(upstream, &mut acked)?;
+            if let Some(epoch) = heard.handover {
+                return Ok(self.take_over(epoch).map(Next::Lead));
+            }
+        }
+    }
+
+    /// All that has come.
+    fn hear(&mut self, upstream: &mut Upstream) -> Result<Heard, Gone> {
+        let mut heard = Heard::default();
+        let mut promise = None;
+        while let Some(event) = upstream.next_event()? {
+            match event {
+                Event::Stream { lead, .. } => self.begin(&lead),
+                Event::Run { epoch, position, bytes, .. } => {
+                    let mut at = position;
+                    let mut rest = bytes;
+                    while let Ok(record) = Record::parse(rest) {
+                        let bytes = record.bytes();
+                        if !self.wait_for_room() {
+                            return Ok(heard);
+                        }
+                        if let Err(error) = self.parts.follower.take(epoch, at, bytes) {
+                            tracing::error!(%error, "what the primary sent cannot be followed");
+                            heard.again = Some(Again::Fenced);
+                            return Ok(heard);
+                        }
+                        at = at.plus(bytes.len());
+                        rest = &rest[bytes.len()..];
+                        if rest.is_empty() {
+                            break;
+                        }
+                    }
+                    heard.taken = true;
+                }
+                Event::Close { page_no } => {
+                    if let Err(error) = self.parts.follower.close_page(page_no) {
+                        tracing::error!(%error, "a page's end does not fit");
+                        heard.again = Some(Again::Fenced);
+                    }
+                    heard.taken = true;
+                }
+                Event::Committed(heartbeat) => {
+                    if heard.taken {
+                        self.parts.follower.publish();
+                    }
+                    self.committed(&heartbeat);
+                }
+                Event::State(bytes) => self.learn(bytes),
+                Event::Fence { epoch } => promise = Some(epoch),
+                Event::Handover { epoch } => heard.handover = Some(epoch),
+                Event::Truncate { bases, lead } => {
+                    let life = Arc::clone(&self.parts.life);
+                    heard.again = Some(match agreed(&bases, |page_no| life.base_at(page_no)) {
+                        Some(base) => {
+                            tracing::warn!(primary = lead.node, page = base.page_no, "this log has to be cut back");
+                            Again::Cut(base.page_no)
+                        }
+                        None => Again::Anew,
+                    });
+                    return Ok(heard);
+                }
+                Event::Reject(reject) => {
+                    heard.rejected = true;
+                    if let Reject::Diverged(why) = &reject {
+                        tracing::error!(why, "alarm: this node's history differs from the primary's");
+                        heard.again = Some(Again::Anew);
+                    } else {
+                        tracing::warn!(%reject, "not served");
+                    }
+                    return Ok(heard);
+                }
+                Event::Seed { .. }
+                | Event::SnapshotBytes { .. }
+                | Event::Page { .. }
+                | Event::EventPage { .. }
+                | Event::SeedDone => {
+                    tracing::error!("the primary no longer has the pages that this node lacks");
+                    heard.rejected = true;
+                    return Ok(heard);
+                }
+            }
+        }
+        if let Some(epoch) = promise {
+            self.promised(upstream, epoch)?;
+        }
+        Ok(heard)
+    }
+
+    /// A primary serves this node.
+    fn begin(&mut self, lead: &Lead) {
+        let super::Parts { cluster, life, .. } = &self.parts;
+        tracing::info!(primary = lead.node, epoch = lead.epoch, "following");
+        if *life.promised.lock() < lead.epoch
+            && let Err(why) = life.promise(lead.epoch)
+        {
+            tracing::error!(why, "the primary's epoch could not be promised");
+        }
+        cluster.standing.set_primary(Some(lead.fix.clone()));
+        life.become_(Role::Standby, lead.epoch);
+        life.cursors.set_gate(Gate::Standby);
+        self.said = None;
+    }
+
+    /// Waits until the logs have room; false if the node ends.
+    fn wait_for_room(&mut self) -> bool {
+        while !self.parts.follower.has_room() {
+            self.parts.follower.publish();
+            self.parts.wiring.storage_bell.notify();
+            if self.ended().is_some() {
+                return false;
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        true
+    }
+
+    fn committed(&self, heartbeat: &Heartbeat) {
+        let life = &self.parts.life;
+        if life.cursors.follow(heartbeat.committed_seq) {
+            life.readers.wake();
+        }
+        let is_lacking = !life.counted.lock().is_whole();
+        if is_lacking && life.cursors.published() >= heartbeat.committed_seq {
+            note_whole(life);
+        }
+        let skew = now_ns().abs_diff(heartbeat.wall_ns);
+        if skew > SKEW_ALARM_NS {
+            tracing::debug!(ms = skew / 1_000_000, "the primary's clock is apart, or its heartbeat was late");
+        }
+    }
+
+    /// The cluster's state as the primary knows it.
+    fn learn(&self, bytes: &[u8]) {
+        let super::Parts { cluster, life, .. } = &self.parts;
+        let state = match ClusterState::from_bytes(bytes) {
+            Ok(state) => state,
+            Err(error) => return tracing::error!(%error, "the primary's cluster state makes no sense"),
+        };
+        let kept = match &cluster.local {
+            Some(local) => local.learn(&state).map_err(|error| error.to_string()),
+            None => cluster.meta.keep(Some(&state)),
+        };
+        if let Err(error) = kept {
+            tracing::error!(%error, "the cluster's state could not be kept");
+        }
+        let mut counted = life.counted.lock();
+        (counted.policy, counted.led) = (state.policy, false);
+        drop(counted);
+        life.saw(state);
+    }
+
+    /// Compares what the primary said of its events with this node's own, once they are stored.
+    fn compare(&self, claims: &mut Vec<Claim>) -> Option<Next> {
+        let hashes = &self.parts.life.event_hashes;
+        while let Some(claim) = claims.first().copied() {
+            if hashes.latest().0 < claim.page {
+                return None;
+            }
+            claims.remove(0);
+            let Some(mine) = hashes.at(claim.page) else { continue };
+            if mine != claim.hash {
+                let path = self.parts.plan.dir.join(format!("divergent/events-{}.txt", claim.sequence));
+                let text = format!(
+                    "command {}: the primary's events up to page {} hash to {}, this node's to {}\n",
+                    claim.sequence,
+                    claim.page,
+                    rialto_journal::segment::hex(&claim.hash),
+                    rialto_journal::segment::hex(&mine),
+                );
+                std::fs::write(&path, text).ok();
+                tracing::error!(
+                    sequence = claim.sequence,
+                    report = %path.display(),
+                    "alarm: this node's events differ from the primary's: it follows no further"
+                );
+                self.parts.life.cursors.fail(FAILURE_FENCED);
+                return Some(Next::End(End::Failed));
+            }
+        }
+        None
+    }
+
+    /// Acknowledges, unless a later epoch was promised meanwhile.
+    fn acknowledge(&self, upstream: &mut Upstream, acked: &mut Ack) -> Result<(), Gone> {
+        let life = &self.parts.life;
+        let (pages, hash) = life.event_hashes.latest();
+        let received = self.parts.follower.sequence().0;
+        let ack = Ack {
+            epoch: life.epoch(),
+            received,
+            synced: life.cursors.synced(),
+            applied: received,
+            event_pages: pages,
+            event_hash: hash,
+        };
+        if ack == *acked || life.role() != Role::Standby {
+            return Ok(());
+        }
+        let promised = life.promised.lock();
+        if *promised > life.epoch() {
+            return Err(Gone::NotLeading(life.epoch()));
+        }
+        upstream.ack(&ack)?;
+        drop(promised);
+        *acked = ack;
+        Ok(())
+    }
+
+    fn promised(&self, upstream: &mut Upstream, epoch: u32) -> Result<(), Gone> {
+        let life = &self.parts.life;
+        let made = life.promise(epoch);
+        let promised_epoch = *life.promised.lock();
+        upstream.promise(&Promise {
+            node: self.parts.cluster.me.clone(),
+            epoch,
+            made,
+            promised_epoch,
+            end: life.stored_end(),
+            last_seq: life.cursors.published(),
+            synced_seq: life.cursors.synced(),
+        })
+    }
+
+    /// The primary hands over: this node has applied all, and leads.
+    fn take_over(&mut self, epoch: u32) -> Option<super::Lead> {
+        let since = Instant::now();
+        let life = Arc::clone(&self.parts.life);
+        let state = life.state()?;
+        match self.open(&state, epoch, &[], false) {
+            Ok(lead) => Some(super::Lead { since, ..lead }),
+            Err(why) => {
+                tracing::error!(why, "this node cannot take over");
+                None
+            }
+        }
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,183 @@
+//! The primary's care for its cluster: who is in sync, whether the policy is met, the lease.
+//!
+//! *Shrink*: the state says that a standby is not in sync before the primary stops waiting for it. *Grow*: the primary
+//! waits for a standby before the state says that it is in sync. So who may be promoted is always among those waited
+//! for. Without a coordinator nobody leaves by itself: an operator says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rialto_journal::clock::boottime_ns;
+use rialto_journal::cursor::Gate;
+use rialto_replicator::coordinator::{CoordinatorError, LeaseId, LeaseIs, Swap, settle};
+use rialto_replicator::lease::{Tenure, Terms};
+use rialto_replicator::message::Role;
+use rialto_replicator::state::{ClusterState, Held, StateRefusal};
+
+use super::awaited::Row;
+use super::port::fence;
+use super::{Cluster, Life};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+/// A standby that lacks something for so long leaves the in-sync set, where there is a coordinator; and the policy is
+/// unmet.
+const SHRINK_AFTER: Duration = Duration::from_millis(250);
+/// Commands that a standby may lack and still join: it catches up with them while it is waited for.
+const JOIN_LAG_MAX: u64 = 2048;
+
+/// The lease that a primary holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// Its number.
+    pub id: LeaseId,
+    /// Until when it holds.
+    pub tenure: Tenure,
+}
+
+/// Cares for the cluster while this life leads, until `stop` is set.
+pub fn run(cluster: &Cluster, life: &Life, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        if life.role() == Role::Primary && life.cursors.failure().is_none() {
+            look(cluster, life);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn look(cluster: &Cluster, life: &Life) {
+    let Some(state) = life.state() else { return };
+    life.awaited.set_too_few(state.in_sync.len() < state.min_in_sync());
+    let rows = life.awaited.rows();
+    for (name, row) in &rows {
+        if !state.is_in_sync(name) && may_join(life, row) {
+            life.awaited.wait_for(name, true);
+            if change(cluster, life, |state| state.with(name)).is_err() {
+                life.awaited.wait_for(name, false);
+            }
+            return;
+        }
+        let leaves = row.differs || (cluster.coordinator.has_leases() && is_lost(row));
+        if state.is_in_sync(name) && leaves && leave(cluster, life, name).is_ok() {
+            return;
+        }
+    }
+    let is_met = is_met(life, &rows, &state);
+    let unmet = life.cursors.unmet_since_ns();
+    if is_met && unmet != 0 {
+        tracing::info!("the ack policy is met again");
+        life.cursors.set_unmet_since_ns(0);
+    } else if !is_met && unmet == 0 {
+        tracing::error!(policy = life.cursors.policy().name(), "the ack policy is unmet: nothing is released");
+        life.cursors.set_unmet_since_ns(now_ns());
+    }
+}
+
+fn may_join(life: &Life, row: &Row) -> bool {
+    row.streams && !row.differs && !row.awaited && row.ack.received + JOIN_LAG_MAX >= life.cursors.published()
+}
+
+fn is_lost(row: &Row) -> bool {
+    row.awaited && (!row.streams || row.behind() > SHRINK_AFTER)
+}
+
+fn is_met(life: &Life, rows: &[(String, Row)], state: &ClusterState) -> bool {
+    if state.in_sync.len() < state.min_in_sync() || life.cursors.gate() != Gate::Open {
+        return false;
+    }
+    if life.cursors.deadline() <= boottime_ns() {
+        return false;
+    }
+    let asks = life.cursors.policy().asks_standbys();
+    let lacks = |row: &Row| row.awaited && (!row.streams || row.behind() > SHRINK_AFTER);
+    !asks || !rows.iter().any(|(_, row)| lacks(row))
+}
+
+/// Takes a standby out of the in-sync set, and then stops waiting for it.
+pub(super) fn leave(cluster: &Cluster, life: &Life, name: &str) -> Result<ClusterState, String> {
+    let held = Held { released: life.cursors.released(), synced: life.cursors.synced() };
+    let state = change(cluster, life, |state| state.without(&[name], held))?;
+    life.awaited.wait_for(name, false);
+    Ok(state)
+}
+
+/// Changes the cluster's state, if this node still leads.
+pub(super) fn change(
+    cluster: &Cluster,
+    life: &Life,
+    transition: impl Fn(&ClusterState) -> Result<ClusterState, StateRefusal>,
+) -> Result<ClusterState, String> {
+    let view = cluster.coordinator.read().map_err(|error| error.to_string())?;
+    let Some(now) = view.state().cloned() else { return Err("the cluster's state is gone".to_owned()) };
+    if now.primary != cluster.me || now.epoch != life.epoch() {
+        fence(life, now.epoch);
+        return Err(format!("{} leads in epoch {} now", now.primary, now.epoch));
+    }
+    let next = transition(&now).map_err(|why| why.to_string())?;
+    let swap = Swap { seen: view.seen(), lease_is: LeaseIs::Any, state: &next, hold: None };
+    match settle(&*cluster.coordinator, &swap) {
+        Ok(_) => {
+            tracing::info!(in_sync = next.in_sync.join(","), policy = %next.policy, "the cluster's state changed");
+            cluster.meta.keep(Some(&next)).map_err(|error| format!("node.meta: {error}"))?;
+            life.saw(next.clone());
+            cluster.port_bell.ring();
+            Ok(next)
+        }
+        Err(CoordinatorError::Lost { why, now }) => {
+            if let Some(now) = now.state()
+                && (now.primary != cluster.me || now.epoch != life.epoch())
+            {
+                fence(life, now.epoch);
+            }
+            Err(why)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Renews the lease while this life leads, until `stop` is set.
+pub fn renew(cluster: &Arc<Cluster>, life: &Life, lease: Lease, stop: &AtomicBool) {
+    let Lease { id, mut tenure } = lease;
+    while !stop.load(Ordering::Relaxed) && life.cursors.failure().is_none() {
+        let now = boottime_ns();
+        if tenure.is_due(now) {
+            match cluster.coordinator.keep_alive(id) {
+                Ok(granted) => {
+                    tenure.renewed(now, u64::try_from(granted.as_nanos()).unwrap_or(u64::MAX));
+                    if life.cursors.set_deadline(tenure.deadline_ns()) {
+                        life.readers.wake();
+                    }
+                }
+                Err(CoordinatorError::Expired) => {
+                    tracing::error!("the lease is over: another node may lead by now");
+                    fence(life, life.epoch());
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the lease could not be renewed");
+                    tenure.tried(now);
+                }
+            }
+        }
+        thread::sleep(LOOK);
+    }
+    if life.cursors.is_draining() || life.cursors.failure().is_some() {
+        cluster.coordinator.revoke(id).ok();
+    }
+}
+
+/// A lease for the primary.
+pub fn lease(cluster: &Cluster) -> Result<Lease, CoordinatorError> {
+    let terms = Terms::default();
+    let sent = boottime_ns();
+    let granted = cluster.coordinator.grant(Duration::from_nanos(terms.ttl_ns))?;
+    let life = u64::try_from(granted.ttl.as_nanos()).unwrap_or(u64::MAX);
+    Ok(Lease { id: granted.lease, tenure: Tenure::granted(terms, sent, life) })
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1)
+}

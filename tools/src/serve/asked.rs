@@ -53,7 +53,8 @@ fn promotion(request: &Request, promote: &Promote, node: &Node) -> Answer {
         });
     };
     if !request.is_local() && !promote.is_proven(&cluster.credentials.key, &cluster.nonces) {
-        let why = "from another machine a promotion has to be proven: --key-file, or ask on the node's own machine";
+        let why =
+            "from another machine a promotion has to be proven: --key-file, or ask on the node's own machine";
         return Answer::Refused { why: why.to_owned() };
     }
     Answer::Promotion(told::promote(cluster, promote))

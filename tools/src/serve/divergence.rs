@@ -17,18 +17,32 @@ pub fn report(dir: &Path, cut: &Divergent, committed: u64) -> anyhow::Result<Pat
     let mut text = String::new();
     let (first, last) = cut.commands.unwrap_or((0, 0));
     writeln!(text, "Node directory: {}", dir.display())?;
-    writeln!(text, "Pages {} to {} of the command log, kept in {}.", cut.page_no, cut.page_no + cut.pages - 1, cut.kept.display())?;
+    writeln!(
+        text,
+        "Pages {} to {} of the command log, kept in {}.",
+        cut.page_no,
+        cut.page_no + cut.pages - 1,
+        cut.kept.display()
+    )?;
     writeln!(text, "Commands {first} to {last}: the cluster went on without them from this page on.")?;
     if committed >= first {
-        writeln!(text, "This node's pages say that commands up to {committed} were released: compare them with the new primary's journal.")?;
+        writeln!(
+            text,
+            "This node's pages say that commands up to {committed} were released: compare them with the new primary's journal."
+        )?;
     } else {
-        writeln!(text, "None of them is known to have been released: the last one that this node's pages know of is {committed}.")?;
+        writeln!(
+            text,
+            "None of them is known to have been released: the last one that this node's pages know of is {committed}."
+        )?;
     }
     for page in bytes.chunks_exact(PAGE_BYTES) {
         let Ok(view) = PageView::parse(page.try_into().context("whole pages")?) else { continue };
         for (_, record) in view.records() {
             let said = match Command::decode(record.bytes()) {
-                Ok((header, command)) => format!("session {} number {}: {command:?}", header.session.0, header.session_seq.0),
+                Ok((header, command)) => {
+                    format!("session {} number {}: {command:?}", header.session.0, header.session_seq.0)
+                }
                 Err(malformed) => format!("no command of this build: {malformed}"),
             };
             writeln!(text, "{} {} {said}", record.sequence(), record.timestamp_ns())?;

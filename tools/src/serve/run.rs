@@ -24,8 +24,8 @@ use rialto_journal::storage::{FAILURE_STORAGE, Storage};
 use rialto_protocol::Sequence;
 use rialto_shmring::{Doorbell, Producer, Region};
 
-use super::command::{gateway_settings, idle, policy};
 use super::cluster::{Cluster, FAILURE_FENCED};
+use super::command::{gateway_settings, idle, policy};
 use super::current::Current;
 use super::node::Node;
 use super::note::PanicNote;

@@ -165,9 +165,6 @@ pub fn open(plan: &Plan) -> anyhow::Result<Opened> {
     let (clean, first) = (meta.get().clean_stop, meta.get().boot_id == [0; 16]);
     let power_lost = !clean && !first && meta.get().boot_id != boot_id()?;
     let memory_found = clean || first || found.is_some();
-    if power_lost || !memory_found {
-        meta.update(|meta| meta.lost_unsynced = true)?;
-    }
     let recovered = recover(&start, &mut meta, found.as_deref())?;
     if let Some(torn) = &recovered.torn {
         let kept = torn.kept.display();
@@ -200,6 +197,8 @@ pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<()> {
     let recovered = recover(&start, &mut meta, found.as_deref())?;
     let committed = recovered.scan.committed_seq;
     drop(recovered);
+    // What goes may have been acknowledged: until it has come again this node is not what its acks said.
+    meta.update(|meta| meta.lost_unsynced = true)?;
     if let Some(cut) = divergent::cut(&start, &mut meta, page_no)? {
         let report = divergence::report(&plan.dir, &cut, committed)?;
         tracing::warn!(
@@ -245,7 +244,11 @@ fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
     }
     let is_new = !plan.dir.join(rialto_journal::meta::META_NAME).exists();
     let meta = if is_new {
-        MetaFile::create(&disk, &plan.dir, NodeMeta::new(plan.cluster_id.map_or_else(new_cluster_id, Ok)?, &plan.cluster, &plan.node))?
+        MetaFile::create(
+            &disk,
+            &plan.dir,
+            NodeMeta::new(plan.cluster_id.map_or_else(new_cluster_id, Ok)?, &plan.cluster, &plan.node),
+        )?
     } else {
         MetaFile::open(&disk, &plan.dir)?
     };

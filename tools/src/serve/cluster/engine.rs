@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
+use rialto_engine::clock::WallClock;
 use rialto_engine::follow::Follower;
 use rialto_engine::matcher::{Ended, Idle, Matcher};
-use rialto_engine::clock::WallClock;
 use rialto_journal::cursor::Gate;
 use rialto_protocol::{Epoch, Sequence};
 use rialto_replicator::link::{Question, Reply, ask};
@@ -235,7 +235,8 @@ impl Engine {
             return Err(format!("there is a cluster at {address}: start this node with --join {address}"));
         }
         let policy = super::ack_policy_of(self.parts.plan.policy);
-        let mut state = ClusterState::founded(&cluster.me, policy, cluster.strict).map_err(|why| why.to_string())?;
+        let mut state =
+            ClusterState::founded(&cluster.me, policy, cluster.strict).map_err(|why| why.to_string())?;
         let promised = *life.promised.lock();
         state.epoch = promised.max(follower.epoch()) + 1;
         life.promise(state.epoch)?;

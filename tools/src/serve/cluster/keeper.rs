@@ -10,11 +10,11 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rialto_journal::clock::boottime_ns;
-use rialto_journal::cursor::Gate;
+use rialto_journal::cursor::{Gate, Policy};
 use rialto_replicator::coordinator::{CoordinatorError, LeaseId, LeaseIs, Swap, settle};
 use rialto_replicator::lease::{Tenure, Terms};
 use rialto_replicator::message::Role;
-use rialto_replicator::state::{ClusterState, Held, StateRefusal};
+use rialto_replicator::state::{AckPolicy, ClusterState, Held, StateRefusal};
 
 use super::awaited::Row;
 use super::port::fence;
@@ -52,11 +52,7 @@ fn look(cluster: &Cluster, life: &Life) {
     life.awaited.set_too_few(state.in_sync.len() < state.min_in_sync());
     let rows = life.awaited.rows();
     for (name, row) in &rows {
-        if !state.is_in_sync(name) && may_join(life, row) {
-            life.awaited.wait_for(name, true);
-            if change(cluster, life, |state| state.with(name)).is_err() {
-                life.awaited.wait_for(name, false);
-            }
+        if !state.is_in_sync(name) && join(cluster, life, (name, row), &state) {
             return;
         }
         let leaves = row.differs || (cluster.coordinator.has_leases() && is_lost(row));
@@ -70,13 +66,34 @@ fn look(cluster: &Cluster, life: &Life) {
         tracing::info!("the ack policy is met again");
         life.cursors.set_unmet_since_ns(0);
     } else if !is_met && unmet == 0 {
-        tracing::error!(policy = life.cursors.policy().name(), "the ack policy is unmet: nothing is released");
+        tracing::error!(
+            policy = life.cursors.policy().name(),
+            "the ack policy is unmet: nothing is released"
+        );
         life.cursors.set_unmet_since_ns(now_ns());
     }
 }
 
-fn may_join(life: &Life, row: &Row) -> bool {
-    row.streams && !row.differs && !row.awaited && row.ack.received + JOIN_LAG_MAX >= life.cursors.published()
+/// Lets a standby join that has nearly caught up: it is waited for, and once it has all that was released, and the
+/// epoch's first record (so that no late acknowledgement of an earlier epoch counts), the state says so. Whether the
+/// state changed.
+fn join(cluster: &Cluster, life: &Life, (name, row): (&str, &Row), state: &ClusterState) -> bool {
+    let received = row.ack.received;
+    let is_near = received + JOIN_LAG_MAX >= life.cursors.published();
+    if !row.streams || row.differs || !is_near || row.behind() > SHRINK_AFTER {
+        if row.awaited {
+            life.awaited.wait_for(name, false);
+        }
+        return false;
+    }
+    if !row.awaited {
+        life.awaited.wait_for(name, true);
+        return false;
+    }
+    if received < life.cursors.released().max(state.epoch_start_seq) {
+        return false;
+    }
+    change(cluster, life, |state| state.with(name)).is_ok()
 }
 
 fn is_lost(row: &Row) -> bool {
@@ -97,10 +114,21 @@ fn is_met(life: &Life, rows: &[(String, Row)], state: &ClusterState) -> bool {
 
 /// Takes a standby out of the in-sync set, and then stops waiting for it.
 pub(super) fn leave(cluster: &Cluster, life: &Life, name: &str) -> Result<ClusterState, String> {
+    let before = life.state().ok_or("the cluster's state is not known")?;
+    let is_last = before.in_sync.len() == 2 && before.policy == AckPolicy::Ram;
+    if is_last {
+        // From here on this node's own copy may be the only one.
+        life.cursors.set_policy(Policy::DiskRam);
+    }
     let held = Held { released: life.cursors.released(), synced: life.cursors.synced() };
-    let state = change(cluster, life, |state| state.without(&[name], held))?;
-    life.awaited.wait_for(name, false);
-    Ok(state)
+    let changed = change(cluster, life, |state| state.without(&[name], held));
+    if changed.is_ok() {
+        life.awaited.wait_for(name, false);
+    }
+    if is_last {
+        life.cursors.set_policy(Policy::Ram);
+    }
+    changed
 }
 
 /// Changes the cluster's state, if this node still leads.

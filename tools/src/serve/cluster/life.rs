@@ -23,7 +23,7 @@ use rialto_replicator::message::Role;
 use rialto_replicator::primary::Limits;
 use rialto_replicator::promote::copy::CountedCopy;
 use rialto_replicator::secure::Credentials;
-use rialto_replicator::state::ClusterState;
+use rialto_replicator::state::{AckPolicy, ClusterState, Counted};
 use serde_json::Value;
 
 use super::awaited::Awaited;
@@ -105,7 +105,8 @@ struct Outer {
 
 impl Outer {
     fn new(settings: &Settings, cluster: &ClusterSettings, leases: Leases) -> anyhow::Result<Self> {
-        let key = ClusterKey::load(&cluster.key_file).map_err(|error| failure(Code::Usage, error.to_string()))?;
+        let key =
+            ClusterKey::load(&cluster.key_file).map_err(|error| failure(Code::Usage, error.to_string()))?;
         let credentials = Credentials { key, cluster: settings.plan.cluster.as_str().into() };
         let fix = listen::fix(settings.fix, settings.gateways)?;
         let metrics_listener = listen::metrics(settings.metrics)?;
@@ -163,7 +164,7 @@ impl Outer {
     /// Opens the journal and starts the node's threads.
     fn begin(&mut self) -> anyhow::Result<(Running, Alive)> {
         let opened = open(&self.settings.plan)?;
-        let counted = counted(&self.settings, &self.cluster.me, &opened);
+        let counted = counted(&self.settings, &self.cluster.me, &opened)?;
         let (mut parts, mut wiring) = wire(&self.settings, &opened)?;
         for listener in &self.fix {
             parts.listeners.push(listener.try_clone().context("a listener cannot be shared")?);
@@ -189,7 +190,11 @@ impl Outer {
                 PortBell::ring(bell);
             }
         });
-        let alive = Alive { life: Arc::clone(&life), stop: Arc::new(AtomicBool::new(false)), threads: Mutex::default() };
+        let alive = Alive {
+            life: Arc::clone(&life),
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Mutex::default(),
+        };
         let engine = engine::Parts {
             cluster: Arc::clone(&self.cluster),
             life: Arc::clone(&life),
@@ -201,7 +206,8 @@ impl Outer {
             leases: self.on_leases(&alive),
         };
         let engine = Box::new(move || engine::run(engine));
-        let running = spawn(&self.settings, core, parts, (engine, self.metrics, Some(Arc::clone(&self.cluster))))?;
+        let running =
+            spawn(&self.settings, core, parts, (engine, self.metrics, Some(Arc::clone(&self.cluster))))?;
         let (cluster, cared, stop) = (Arc::clone(&self.cluster), Arc::clone(&life), Arc::clone(&alive.stop));
         alive.add(threads::named("keeper", move || keeper::run(&cluster, &cared, &stop))?);
         self.cluster.live(Some(life));
@@ -211,7 +217,8 @@ impl Outer {
 
     /// Each lease is renewed by a thread of its own as long as this life leads.
     fn on_leases(&self, alive: &Alive) -> Arc<dyn Fn(Option<Lease>) + Send + Sync> {
-        let (cluster, life, stop) = (Arc::clone(&self.cluster), Arc::clone(&alive.life), Arc::clone(&alive.stop));
+        let (cluster, life, stop) =
+            (Arc::clone(&self.cluster), Arc::clone(&alive.life), Arc::clone(&alive.stop));
         let leases = Arc::clone(&self.leases);
         Arc::new(move |lease| {
             leases(lease.as_slice());
@@ -302,22 +309,32 @@ fn coordinator(
         let local = Arc::new(Local::new(None, Box::new(move |state| slot.keep(state))));
         return Ok((Arc::clone(&local) as Arc<dyn Coordinator>, Some(local)));
     }
-    let etcd = Etcd::new(&cluster.coordinator, &settings.plan.cluster)
-        .map_err(|why| failure(Code::Usage, format!("cluster.coordinator = \"{}\": {why}", cluster.coordinator)))?;
+    let etcd = Etcd::new(&cluster.coordinator, &settings.plan.cluster).map_err(|why| {
+        failure(Code::Usage, format!("cluster.coordinator = \"{}\": {why}", cluster.coordinator))
+    })?;
     Ok((Arc::new(etcd), None))
 }
 
-/// What became of the copy that other nodes counted on.
-fn counted(settings: &Settings, me: &str, opened: &Opened) -> CountedCopy {
-    let meta = lock_meta(&opened.place.meta);
+/// What became of the copy that other nodes counted on. Once lost it stays so until the node has caught up.
+fn counted(settings: &Settings, me: &str, opened: &Opened) -> anyhow::Result<CountedCopy> {
+    let mut meta = lock_meta(&opened.place.meta);
     let state = ClusterState::from_bytes(&meta.get().cluster_state).ok();
-    let lost = meta.get().lost_unsynced;
-    CountedCopy {
+    let found = CountedCopy {
         policy: state.as_ref().map_or(ack_policy_of(settings.plan.policy), |state| state.policy),
         led: state.as_ref().is_none_or(|state| state.primary == me),
-        power_lost: opened.power_lost || lost,
-        memory_found: opened.memory_found && !lost,
+        power_lost: opened.power_lost,
+        memory_found: opened.memory_found,
+    };
+    // Where no copy was counted here there was none to lose.
+    let lost = found.counted() == Counted::Memory && !found.is_whole();
+    if lost {
+        meta.update(|meta| meta.lost_unsynced = true)?;
     }
+    Ok(if meta.get().lost_unsynced {
+        CountedCopy { policy: AckPolicy::Ram, memory_found: false, ..found }
+    } else {
+        found
+    })
 }
 
 fn new_life(
@@ -354,4 +371,3 @@ fn new_life(
         state: Mutex::new((state, None)),
     }
 }
-

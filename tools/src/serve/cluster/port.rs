@@ -145,7 +145,11 @@ impl Node for Port {
 /// A higher epoch was met: this node leads no longer. It finds out in its next life who does.
 pub(super) fn fence(life: &Life, epoch: u32) {
     if life.cursors.failure().is_none() {
-        tracing::error!(epoch, mine = life.epoch(), "a higher epoch was met: this node releases nothing more");
+        tracing::error!(
+            epoch,
+            mine = life.epoch(),
+            "a higher epoch was met: this node releases nothing more"
+        );
     }
     life.cursors.set_gate(Gate::Shut);
     life.cursors.fail(FAILURE_FENCED);

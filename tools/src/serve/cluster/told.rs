@@ -24,7 +24,9 @@ const POLICY_MAX: Duration = Duration::from_secs(10);
 
 /// Makes this node the primary, or says which check failed.
 pub fn promote(cluster: &Cluster, asked: &Promote) -> Promotion {
-    let Some(life) = cluster.life() else { return Promotion::refused("journal", "the node is starting: ask again") };
+    let Some(life) = cluster.life() else {
+        return Promotion::refused("journal", "the node is starting: ask again");
+    };
     if life.role() == Role::Primary {
         return Promotion {
             promoted: Some(cluster.me.clone()),
@@ -39,7 +41,10 @@ pub fn promote(cluster: &Cluster, asked: &Promote) -> Promotion {
     };
     let (reply, answer) = bounded(1);
     if life.orders.try_send(Order::Promote { request, reply }).is_err() {
-        return Promotion::refused("epoch", "the node is busy with another promotion: look at `rialto status`");
+        return Promotion::refused(
+            "epoch",
+            "the node is busy with another promotion: look at `rialto status`",
+        );
     }
     if let Some(bell) = &*life.upstream.lock() {
         bell.ring();

@@ -155,7 +155,11 @@ impl Engine {
                     let life = Arc::clone(&self.parts.life);
                     heard.again = Some(match agreed(&bases, |page_no| life.base_at(page_no)) {
                         Some(base) => {
-                            tracing::warn!(primary = lead.node, page = base.page_no, "this log has to be cut back");
+                            tracing::warn!(
+                                primary = lead.node,
+                                page = base.page_no,
+                                "this log has to be cut back"
+                            );
                             Again::Cut(base.page_no)
                         }
                         None => Again::Anew,

@@ -113,7 +113,10 @@ impl Engine {
         let lead = self.open(&state, epoch, &kept, skipped_loss).map_err(failed)?;
         let me = self.parts.cluster.me.clone();
         let possible_loss = skipped_loss.then(|| self.report_loss(&lead.state, &state));
-        Ok((lead, Promotion { promoted: Some(me), epoch: Some(epoch), possible_loss, ..Promotion::default() }))
+        Ok((
+            lead,
+            Promotion { promoted: Some(me), epoch: Some(epoch), possible_loss, ..Promotion::default() },
+        ))
     }
 
     /// The checks; the state that they looked at, and whether what was acknowledged may be lost.
@@ -124,13 +127,14 @@ impl Engine {
     ) -> Result<(ClusterState, bool), Promotion> {
         let unknown = |why: &str| Promotion::refused("lease", why);
         let state = self.state(heard).map_err(|why| unknown(&why))?;
-        let state = state.ok_or_else(|| Promotion::refused("in-sync", "this node knows of no cluster yet"))?;
+        let state =
+            state.ok_or_else(|| Promotion::refused("in-sync", "this node knows of no cluster yet"))?;
         let facts = self.facts(request, heard, &state).map_err(|why| unknown(&why))?;
         let promised = *self.parts.life.promised.lock();
         let has_leases = self.parts.cluster.coordinator.has_leases();
         let is_bound = !has_leases && promised > state.epoch && request != Request::Forced;
-        let cleared = check(&facts)
-            .map_err(|refused| Promotion::refused(refused.check.word(), refused.why.clone()))?;
+        let cleared =
+            check(&facts).map_err(|refused| Promotion::refused(refused.check.word(), refused.why.clone()))?;
         if is_bound {
             return Err(Promotion::refused(
                 "epoch",

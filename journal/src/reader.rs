@@ -16,20 +16,20 @@ use crate::record::{Record, RecordError};
 
 /// Where pages are found that shared memory no longer has: the segment files.
 pub trait PageSource {
-    /// A stored page, its seal verified; `None` if it is not there.
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>>;
+    /// Reads a stored page, its seal verified, into `page`; false if it is not there.
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool>;
 }
 
 impl<S: PageSource> PageSource for &S {
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
-        (*self).read_page(page_no)
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool> {
+        (*self).read_page(page_no, page)
     }
 }
 
 /// No page at all: for readers that must keep up.
 impl PageSource for () {
-    fn read_page(&self, _page_no: u64) -> io::Result<Option<Page>> {
-        Ok(None)
+    fn read_page(&self, _page_no: u64, _page: &mut Page) -> io::Result<bool> {
+        Ok(false)
     }
 }
 
@@ -127,8 +127,12 @@ impl Copy {
 
     fn fill_from(&mut self, source: &impl PageSource) -> Result<(), ReadError> {
         let page_no = self.page_no;
-        let stored = source.read_page(page_no).map_err(|source| ReadError::Source { page_no, source })?;
-        *self.page = stored.ok_or(ReadError::Missing { page_no })?;
+        let is_there = source
+            .read_page(page_no, &mut self.page)
+            .map_err(|source| ReadError::Source { page_no, source })?;
+        if !is_there {
+            return Err(ReadError::Missing { page_no });
+        }
         let view = PageView::parse(&self.page).map_err(|error| ReadError::Page { page_no, error })?;
         let found = view.header().page_no;
         if found != page_no {

@@ -89,8 +89,8 @@ pub trait SeedSource {
 pub(crate) struct Stored(pub(crate) Box<dyn PageSource + Send>);
 
 impl PageSource for Stored {
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
-        self.0.read_page(page_no)
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool> {
+        self.0.read_page(page_no, page)
     }
 }
 

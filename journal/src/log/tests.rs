@@ -50,8 +50,12 @@ impl Stored {
 }
 
 impl PageSource for Stored {
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&page_no).copied())
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool> {
+        let stored = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&page_no).copied();
+        if let Some(stored) = stored {
+            *page = stored;
+        }
+        Ok(stored.is_some())
     }
 }
 

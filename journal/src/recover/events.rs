@@ -1,6 +1,6 @@
 //! Opens the event log behind a position. Events are made again from the commands, so nothing behind it is believed.
 
-use crate::disk::{Access, DiskFile};
+use crate::disk::{Access, DiskFile, index};
 use crate::error::{During, JournalError};
 use crate::meta::MetaFile;
 use crate::page::is_blank;
@@ -9,6 +9,9 @@ use crate::segment::reader::blank;
 use crate::segment::supply::Supply;
 use crate::segment::writer::SegmentWriter;
 use crate::segment::{Lineage, Listing, Log, Segment, SegmentHeader, list, pages_of};
+
+/// Pages that are read and blanked at once.
+const RUN_PAGES: u64 = 256;
 
 /// A writer of event pages from `page_no` on. What files have from there on is blanked or removed.
 pub fn open_events(start: &Start, meta: &MetaFile, page_no: u64) -> Result<SegmentWriter, JournalError> {
@@ -72,12 +75,13 @@ fn header(lineage: Lineage, index: u64, pages: std::ops::Range<u64>) -> SegmentH
 }
 
 fn blank_from(file: &mut dyn DiskFile, segment: &Segment, page_no: u64) -> Result<(), JournalError> {
-    let mut page = blank();
-    for page_no in page_no..segment.header.end_page() {
-        let offset = segment.header.offset_of(page_no);
-        file.read_at(offset, &mut page).during("read", &segment.path)?;
-        if !is_blank(&page) {
-            file.write_at(offset, &blank()).during("write", &segment.path)?;
+    let (mut run, zeros) = (vec![blank(); index(RUN_PAGES)], vec![blank(); index(RUN_PAGES)]);
+    let end_page = segment.header.end_page();
+    for first in (page_no..end_page).step_by(index(RUN_PAGES)) {
+        let (pages, offset) = (index(RUN_PAGES.min(end_page - first)), segment.header.offset_of(first));
+        file.read_at(offset, run[..pages].as_flattened_mut()).during("read", &segment.path)?;
+        if !run[..pages].iter().all(is_blank) {
+            file.write_at(offset, zeros[..pages].as_flattened()).during("write", &segment.path)?;
         }
     }
     Ok(())

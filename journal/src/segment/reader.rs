@@ -98,11 +98,10 @@ impl SegmentReader {
 }
 
 impl PageSource for SegmentReader {
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
-        let mut page = blank();
-        match self.read(page_no, &mut page) {
-            Ok(Slot::Good) => Ok(Some(page)),
-            Ok(Slot::Blank | Slot::NoFile) => Ok(None),
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool> {
+        match self.read(page_no, page) {
+            Ok(Slot::Good) => Ok(true),
+            Ok(Slot::Blank | Slot::NoFile) => Ok(false),
             Ok(Slot::Bad) => Err(io::Error::new(io::ErrorKind::InvalidData, "the stored page is damaged")),
             Err(error) => Err(io::Error::other(error)),
         }

@@ -45,8 +45,12 @@ type Pages = Arc<Mutex<BTreeMap<u64, Page>>>;
 pub struct Segments(pub Pages);
 
 impl PageSource for Segments {
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
-        Ok(self.0.lock().unwrap().get(&page_no).copied())
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool> {
+        let stored = self.0.lock().unwrap().get(&page_no).copied();
+        if let Some(stored) = stored {
+            *page = stored;
+        }
+        Ok(stored.is_some())
     }
 }
 
@@ -338,7 +342,7 @@ impl SeedSource for PretendedSeed {
     }
 
     fn read_page(&mut self, page_no: u64, into: &mut Page) -> io::Result<()> {
-        *into = self.segments.read_page(page_no)?.unwrap();
+        assert!(self.segments.read_page(page_no, into)?, "page {page_no} is stored");
         Ok(())
     }
 

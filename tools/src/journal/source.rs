@@ -20,7 +20,7 @@ use rialto_journal::page::PageHeader;
 use rialto_journal::position::Position;
 use rialto_journal::reader::{LogReader, PageSource};
 use rialto_journal::recover::ring::{self, CURSORS_NAME, RingFound};
-use rialto_journal::recover::scan::{Base, End, Scan};
+use rialto_journal::recover::scan::{End, Scan};
 use rialto_journal::recover::verify;
 use rialto_journal::segment::reader::{SegmentReader, blank};
 use rialto_journal::segment::{ANY_STATE_MACHINE, Lineage, Log};
@@ -61,12 +61,15 @@ pub struct Pages {
 }
 
 impl PageSource for Pages {
-    fn read_page(&self, page_no: u64) -> io::Result<Option<Page>> {
-        match page_no.checked_sub(self.end_page).map(usize::try_from) {
-            Some(Ok(place)) => Ok(self.behind.get(place).copied()),
-            Some(Err(_)) => Ok(None),
-            None => self.segments.read_page(page_no),
+    fn read_page(&self, page_no: u64, page: &mut Page) -> io::Result<bool> {
+        let Some(place) = page_no.checked_sub(self.end_page) else {
+            return self.segments.read_page(page_no, page);
+        };
+        let behind = usize::try_from(place).ok().and_then(|place| self.behind.get(place));
+        if let Some(found) = behind {
+            *page = *found;
         }
+        Ok(behind.is_some())
     }
 }
 
@@ -187,17 +190,18 @@ impl OpenJournal {
 
     /// All its commands as records, up to [`Self::last`] if that is asked for.
     pub fn records(&self) -> anyhow::Result<LogReader<Pages>> {
-        self.records_from(&self.scan.from)
+        self.records_from(self.scan.from.page_no)
     }
 
-    fn records_from(&self, base: &Base) -> anyhow::Result<LogReader<Pages>> {
+    /// Its commands as records from a page on.
+    pub fn records_from(&self, page_no: u64) -> anyhow::Result<LogReader<Pages>> {
         let end_page = self.scan.end.page_no;
         let pages =
             Pages { segments: self.segments(Log::Commands), end_page, behind: Arc::clone(&self.behind) };
         // A log without a page of its own, which ends where these pages do: all is read from them.
         let start = LogStart::at_page(end_page + self.behind.len() as u64, 0);
         let log = LogRing::anonymous(LogShape { kind: Kind::Commands, pages: 1 }, &start)?;
-        let at = Position::page_start(base.page_no).skip_header();
+        let at = Position::page_start(page_no).skip_header();
         Ok(LogReader::new(Arc::clone(log.ring()), pages, at))
     }
 
@@ -206,7 +210,7 @@ impl OpenJournal {
         Ok(match snapshot {
             None => Replay::new(Exchange::new(), Sequence(0), self.records()?),
             Some(Snapshot { head, body }) => {
-                let records = self.records_from(&head.point.base)?;
+                let records = self.records_from(head.point.base.page_no)?;
                 Replay::new(Exchange::from_state_body(body)?, Sequence(head.point.seq), records)
             }
         })

@@ -100,13 +100,20 @@ fn report(opened: &OpenJournal) -> anyhow::Result<Value> {
 fn epochs(opened: &OpenJournal) -> anyhow::Result<Vec<Value>> {
     let mut epochs: BTreeMap<u32, (u64, Option<String>)> =
         opened.scan.epochs.iter().map(|start| (start.epoch, (start.first_seq, None))).collect();
-    let mut records = opened.records()?;
-    while let Some((_, record)) = records.next(UpTo::Sequence(opened.last))? {
-        if record.kind() == kind::EPOCH
-            && let Ok((header, Command::Epoch(opened))) = Command::decode(record.bytes())
-        {
-            let (_, node) = epochs.entry(opened.epoch.0).or_insert((header.sequence.0, None));
-            *node = Some(opened.node.as_str().to_owned());
+    // An epoch's command is among the first of its pages; what only shared memory has is read to the end.
+    let starts = opened.scan.epochs.iter().map(|start| (start.page_no, start.epoch));
+    for (page_no, enough) in starts.chain([(opened.scan.end.page_no, u32::MAX)]) {
+        let mut records = opened.records_from(page_no)?;
+        while let Some((_, record)) = records.next(UpTo::Sequence(opened.last))? {
+            if record.kind() == kind::EPOCH
+                && let Ok((header, Command::Epoch(opened))) = Command::decode(record.bytes())
+            {
+                let (_, node) = epochs.entry(opened.epoch.0).or_insert((header.sequence.0, None));
+                *node = Some(opened.node.as_str().to_owned());
+                if opened.epoch.0 >= enough {
+                    break;
+                }
+            }
         }
     }
     let row = |(epoch, (first_seq, node))| json!({ "epoch": epoch, "node": node, "first_seq": first_seq });

@@ -252,27 +252,15 @@ impl<S: PageSource> Desk<S> {
 }
 
 fn route(id: GatewayId, header: &Header, event: &Event<'_>) -> Route {
-    match event {
-        Event::LogOnRefused { gateway, connection, .. } if *gateway == id => Route::Connection(*connection),
-        Event::Epoch(_) => Route::All,
-        Event::Gone
-        | Event::Challenged
-        | Event::Balance(_)
-        | Event::Repeat(_)
-        | Event::Report(_)
-        | Event::RefusedOrder { .. }
-        | Event::CancelReject(_)
-        | Event::MassCancelReport(_)
-        | Event::Notice(_)
-        | Event::SecurityList(_) => Route::Session(header.session),
-        Event::LogOnRefused { .. }
-        | Event::Reference { .. }
-        | Event::Market(..)
-        | Event::Answer { .. }
-        | Event::Busted(..)
-        | Event::DayEnded
-        | Event::Policy(_) => Route::Nobody,
+    if event.is_for_its_session() {
+        return Route::Session(header.session);
     }
+    if let Event::LogOnRefused { gateway, connection, .. } = event
+        && *gateway == id
+    {
+        return Route::Connection(*connection);
+    }
+    if matches!(event, Event::Epoch(_)) { Route::All } else { Route::Nobody }
 }
 
 fn deliver(

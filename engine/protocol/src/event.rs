@@ -368,6 +368,32 @@ pub enum Event<'a> {
     Policy(AckPolicy),
 }
 
+impl Event<'_> {
+    /// Whether it is for whoever holds the session that its header names.
+    pub fn is_for_its_session(&self) -> bool {
+        match self {
+            Self::Report(_)
+            | Self::RefusedOrder { .. }
+            | Self::CancelReject(_)
+            | Self::MassCancelReport(_)
+            | Self::Notice(_)
+            | Self::SecurityList(_)
+            | Self::Repeat(_)
+            | Self::Gone
+            | Self::Challenged
+            | Self::Balance(_) => true,
+            Self::LogOnRefused { .. }
+            | Self::Epoch(_)
+            | Self::Reference { .. }
+            | Self::Market(..)
+            | Self::Answer { .. }
+            | Self::Busted(..)
+            | Self::DayEnded
+            | Self::Policy(_) => false,
+        }
+    }
+}
+
 /// To whom an event goes, and of which command it is which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {

@@ -297,32 +297,17 @@ impl Conversations {
 
     fn route(&mut self, position: u64, record: &[u8]) {
         let (header, event) = self.view.apply(record, position).expect("the exchange tells sound events");
-        let connection = match &event {
-            Event::LogOnRefused { gateway, connection, .. } => (*gateway == US).then_some(*connection),
-            Event::Epoch(_) => {
-                self.seats.free_all();
-                for place in 0..PLACES {
-                    self.with(place, |session, ctx, _| session.epoch(ctx));
-                }
-                None
+        let seat = self.seats.get(header.session).filter(|_| event.is_for_its_session());
+        let mut connection = seat.map(|seat| seat.connection);
+        if let Event::LogOnRefused { gateway, connection: refused, .. } = &event {
+            connection = (*gateway == US).then_some(*refused);
+        }
+        if matches!(event, Event::Epoch(_)) {
+            self.seats.free_all();
+            for place in 0..PLACES {
+                self.with(place, |session, ctx, _| session.epoch(ctx));
             }
-            Event::Reference { .. }
-            | Event::Market(..)
-            | Event::Answer { .. }
-            | Event::Busted(..)
-            | Event::DayEnded
-            | Event::Policy(_) => None,
-            Event::Gone
-            | Event::Challenged
-            | Event::Balance(_)
-            | Event::Repeat(_)
-            | Event::Report(_)
-            | Event::RefusedOrder { .. }
-            | Event::CancelReject(_)
-            | Event::MassCancelReport(_)
-            | Event::Notice(_)
-            | Event::SecurityList(_) => self.seats.get(header.session).map(|seat| seat.connection),
-        };
+        }
         if let Some(connection) = connection {
             self.hand(connection, &header, &event);
         }

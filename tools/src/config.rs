@@ -4,11 +4,11 @@
 //! unit, every optional key has its default. What is wrong is told as `FILE: key = value: why`, and a password is
 //! never part of it. Reading the file decides nothing about a running exchange: reference data become commands.
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
 use crate::failure::{Code, failure};
 
+pub mod file;
 mod reader;
 mod reference;
 mod settings;
@@ -19,6 +19,7 @@ pub use reference::{Reference, Session, secret_of};
 pub use settings::{Cluster, Fix, HostPort, Limits, Listen, Node, Peer, Pin};
 pub use words::{Ack, Idle, Word};
 
+use file::{TEXT_BYTES_MAX, read_text};
 use reader::Section;
 
 /// Everything that a configuration file says, checked.
@@ -97,7 +98,7 @@ impl Config {
     /// Reads the file at `path`; an error exits with [`Code::Usage`].
     pub fn load(path: &Path, overrides: &Overrides) -> anyhow::Result<Config> {
         let file = path.display().to_string();
-        let config = match fs::read_to_string(path) {
+        let config = match read_text(path, TEXT_BYTES_MAX) {
             Ok(text) => Config::parse(&file, &text, overrides),
             Err(error) => Err(ConfigError { file, what: What::Unreadable(error.to_string()) }),
         };

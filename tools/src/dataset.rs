@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use rialto_protocol::{Decimal, Side};
 
+use crate::config::file::{TEXT_BYTES_MAX, read_text};
 use crate::twin::LevelTotal;
 
 mod rows;
@@ -226,7 +227,7 @@ pub fn shared_folder() -> PathBuf {
 fn units(folder: &Path) -> Result<(Decimal, Decimal), DatasetError> {
     let file = folder.join("set.toml");
     let failed = |why: String| DatasetError { file: file.clone(), line: None, why };
-    let text = match std::fs::read_to_string(&file) {
+    let text = match read_text(&file, TEXT_BYTES_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error.to_string())),

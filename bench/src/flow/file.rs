@@ -23,6 +23,8 @@ const MAGIC: [u8; 8] = *b"OFLOW1\0\0";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 64;
 const RECORD_BYTES: usize = 32;
+/// Bytes of a file at most: 64 M records.
+const BYTES_MAX: u64 = 2 << 30;
 const RECORD_SIZE: u32 = 32;
 
 const _: () = assert!(RECORD_SIZE as usize == RECORD_BYTES);
@@ -62,8 +64,11 @@ pub enum FlowFileError {
 pub fn read(path: &Path) -> Result<Flow, FlowFileError> {
     let io = |source| FlowFileError::Io { path: path.into(), source };
     let mut bytes = Vec::new();
-    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io)?;
+    File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(io)?;
     let not_a_flow = |what| FlowFileError::NotAFlow { path: path.into(), what };
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(not_a_flow("larger than 2 GiB"));
+    }
     let (header, records) =
         bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| not_a_flow("shorter than a header"))?;
     let count = records.len() / RECORD_BYTES;

@@ -11,6 +11,7 @@ use rialto_bench::load::{LoadError, LogOn, Pace, Plan, Traded, WireReport, run};
 use rialto_bench::probe::Probe;
 use toml::Value;
 
+use crate::config::file::{TEXT_BYTES_MAX, read_text};
 use crate::config::{Config, HostPort, Overrides};
 use crate::failure::{Code, failure};
 
@@ -131,7 +132,7 @@ fn traded(config: &Config) -> Vec<Traded> {
 
 /// Names and passwords of the trading sessions in a configuration that is known to be right.
 fn trading_sessions(path: &Path) -> anyhow::Result<Vec<LogOn>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = read_text(path, TEXT_BYTES_MAX).with_context(|| path.display().to_string())?;
     let file: toml::Table = text.parse().with_context(|| path.display().to_string())?;
     let text =
         |session: &Value, key: &str| session.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

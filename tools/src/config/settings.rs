@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Overrides;
+use super::file::read_text;
 use super::reader::{Fault, Section};
 use super::words::{Ack, Idle, Word};
 
@@ -305,13 +306,16 @@ fn coordinator(text: &str) -> Result<Vec<HostPort>, String> {
     hosts.split(',').map(str::parse).collect()
 }
 
+/// Bytes of a key file: 64 digits and some white space.
+const KEY_BYTES_MAX: u64 = 1024;
+
 /// The key itself is read by whoever needs it; here only whether the file can be right.
 fn key_check(path: &Path) -> Result<(), String> {
     let mode = fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode() & 0o777;
     if mode != 0o600 {
         return Err(format!("mode is {mode:04o}; a key is its owner's alone: chmod 600"));
     }
-    let key = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let key = read_text(path, KEY_BYTES_MAX).map_err(|error| error.to_string())?;
     let key = key.trim();
     if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err("the file has to hold 32 bytes as 64 hexadecimal digits".to_owned());

@@ -177,6 +177,7 @@ impl Demo {
                 "orders_per_s": orders_per_s,
                 "us": seen.latency,
                 "conserved": conserved.is_ok(),
+                "late": seen.late,
                 "refused": seen.refused,
                 "frames": seen.frames,
                 "frames_filled": seen.frames_filled,

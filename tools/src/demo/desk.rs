@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rialto_protocol::Side;
 
-use super::figures::{Figures, Traded};
+use super::figures::{Answer, Figures, Traded};
 use super::market::{INSTRUMENTS, TRADER_PASSWORD, price_of, price_text};
 use super::trader::{Ask, AskId, Heard, Pad, Terms, Trader, What};
 use crate::client::Line;
@@ -21,6 +21,8 @@ const LOG_ON_WITHIN: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 16 << 10;
 /// A trader that has this many asks without an answer waits before it asks more.
 const WAITING_MAX: usize = 64;
+/// Orders that traded to their end and are remembered: more than a trader can be asking about.
+const FILLED: usize = 2 * WAITING_MAX;
 
 /// A trader at its desk.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Desk {
     prefix: String,
     /// Asks without an answer, and when they were sent.
     waiting: VecDeque<(AskId, Instant)>,
+    /// Orders that traded to their end, the newest first.
+    filled: VecDeque<AskId>,
 }
 
 impl Desk {
@@ -58,6 +62,7 @@ impl Desk {
             pad: Pad::default(),
             prefix: format!("{prefix}-"),
             waiting: VecDeque::new(),
+            filled: VecDeque::new(),
         };
         desk.say(&Line::of_type("A").with(553, name).with(554, TRADER_PASSWORD));
         desk.flush()?;
@@ -140,13 +145,16 @@ impl Desk {
         if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id)
             && let Some((_, sent)) = self.waiting.remove(at)
         {
-            let refused = line.kind() == "9" || line.get(150) == Some("8");
-            figures.answered(now.duration_since(sent), refused);
+            figures.answered(now.duration_since(sent), self.answer(line, what));
         }
         if let What::Traded { quantity, price } = what
             && let Some(traded) = traded_of(line, quantity, price)
         {
             figures.traded(traded);
+            if count(151) == 0 {
+                self.filled.push_front(id);
+                self.filled.truncate(FILLED);
+            }
         }
         // A cancel that was done carries the cancel's own number; the trader knows the order by the order's.
         let order = match what {
@@ -156,6 +164,19 @@ impl Desk {
             What::Accepted | What::Traded { .. } | What::Replaced | What::Refused { .. } => id,
         };
         self.trader.hear(&Heard { id: order, what, open: count(151), traded: count(14) });
+    }
+
+    /// How an ask was answered. A quote may trade while its maker moves it.
+    fn answer(&self, line: &Line, what: What) -> Answer {
+        let about = line.text(41).strip_prefix(&self.prefix).and_then(|old| old.parse().ok());
+        let has_traded = about.is_some_and(|order| self.filled.contains(&order));
+        if what == (What::Refused { gone: true }) && has_traded {
+            Answer::Late
+        } else if line.kind() == "9" || line.get(150) == Some("8") {
+            Answer::Refused
+        } else {
+            Answer::Done
+        }
     }
 
     fn line_of(&self, ask: &Ask) -> Line {

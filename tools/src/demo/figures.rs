@@ -26,12 +26,25 @@ pub struct Traded {
     pub quantity: i64,
 }
 
+/// How the exchange answered an order, a replace or a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done.
+    Done,
+    /// It was about an order that had just traded to its end.
+    Late,
+    /// It was refused for any other reason.
+    Refused,
+}
+
 /// What the traders have seen so far.
 #[derive(Debug)]
 pub struct Figures {
     /// Orders, replaces and cancels that were answered.
     pub orders: u64,
-    /// Those of them that were refused.
+    /// Moves and cancels of a quote that had just traded, which come too late at any exchange.
+    pub late: u64,
+    /// Those that were refused for any other reason.
     pub refused: u64,
     /// The last trades, newest first.
     pub tape: VecDeque<Traded>,
@@ -46,13 +59,14 @@ impl Figures {
     pub fn new(trades_before: u64) -> Self {
         let latencies = Latencies::default();
         let tape = VecDeque::with_capacity(TAPE);
-        Self { orders: 0, refused: 0, tape, trades_before, trade_last: trades_before, latencies }
+        Self { orders: 0, late: 0, refused: 0, tape, trades_before, trade_last: trades_before, latencies }
     }
 
     /// Counts an answer to something that was asked `after` ago.
-    pub fn answered(&mut self, after: Duration, refused: bool) {
+    pub fn answered(&mut self, after: Duration, answer: Answer) {
         self.orders += 1;
-        self.refused += u64::from(refused);
+        self.late += u64::from(answer == Answer::Late);
+        self.refused += u64::from(answer == Answer::Refused);
         self.latencies.record(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
     }
 

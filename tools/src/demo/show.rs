@@ -47,7 +47,9 @@ pub struct Show<'a> {
 pub struct Seen {
     /// Orders, replaces and cancels that were answered.
     pub orders: u64,
-    /// Those that were refused.
+    /// Moves and cancels of a quote that had just traded.
+    pub late: u64,
+    /// Those that were refused for any other reason.
     pub refused: u64,
     /// Trades.
     pub trades: u64,
@@ -129,7 +131,8 @@ impl Show<'_> {
     fn frame(&self, start: Instant, shown: usize, rates: &mut Rates, seen: &mut Seen) -> Frame {
         let (tape, trades) = {
             let figures = self.figures.lock();
-            (seen.orders, seen.refused, seen.latency) = (figures.orders, figures.refused, figures.latency());
+            (seen.orders, seen.late, seen.refused) = (figures.orders, figures.late, figures.refused);
+            seen.latency = figures.latency();
             (figures.tape.clone(), figures.trades())
         };
         seen.trades = trades;

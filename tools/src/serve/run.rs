@@ -181,9 +181,12 @@ pub(super) fn open(plan: &Plan) -> anyhow::Result<Opened> {
     for remark in &opened.remarks {
         tracing::warn!("{remark}");
     }
-    if opened.from_snapshot > Sequence(0) {
-        let (snapshot, replayed) = (opened.from_snapshot.0, opened.state.1.0 - opened.from_snapshot.0);
-        tracing::info!(snapshot, replayed, "begun from a snapshot");
+    let (snapshot, seconds) = (opened.from_snapshot.0, opened.replay_s);
+    let replayed = opened.state.1.0 - snapshot;
+    if snapshot > 0 {
+        tracing::info!(snapshot, replayed, seconds, "begun from a snapshot");
+    } else if replayed > 0 {
+        tracing::info!(replayed, seconds, "begun from the first command");
     }
     if opened.from_ring > 0 {
         tracing::info!(records = opened.from_ring, "taken over from shared memory");

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use anyhow::Context;
 use rialto_engine::clock::WallClock;
@@ -122,6 +123,8 @@ pub struct Opened {
     pub from_ring: u64,
     /// The last command of the snapshot that the state was begun from, 0 = none.
     pub from_snapshot: Sequence,
+    /// Seconds that it took to apply the commands behind it.
+    pub replay_s: f64,
     /// The highest epoch known.
     pub epoch: u32,
     /// The epochs so far.
@@ -352,6 +355,7 @@ fn replay(
     let at = Position::page_start(start.base.page_no).skip_header();
     let reader = LogReader::new(Arc::clone(commands.ring()), source, at);
     let mut replay = Replay::new(exchange, from, reader);
+    let begun = Instant::now();
     while let Some((_, command)) = replay.step(last)? {
         make_room(&mut storage, &mut events)?;
         for record in replay.events().records() {
@@ -377,6 +381,7 @@ fn replay(
         cursors,
         from_ring,
         from_snapshot: from,
+        replay_s: begun.elapsed().as_secs_f64(),
         epoch,
         epochs,
         page_epoch,

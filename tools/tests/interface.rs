@@ -49,9 +49,7 @@ fn venue() -> (Home, Node) {
 }
 
 fn line(node: &Node, name: &str) -> Client {
-    let mut client = Client::connect(node.fix(), Wire::Line, name).unwrap();
-    assert_eq!(ask(&mut client, &format!("35=A|553={name}|554=secret")).kind(), "A");
-    client
+    Client::log_on(node.fix(), Wire::Line, name, (0, ""))
 }
 
 fn ask(client: &mut Client, line: &str) -> Message {

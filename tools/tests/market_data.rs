@@ -85,15 +85,6 @@ struct Run {
 /// All tests look at one run.
 static RUN: LazyLock<Run> = LazyLock::new(run);
 
-fn log_on(node: &Node, wire: Wire, name: &str, market_data: bool) -> Client {
-    let mut client = Client::connect(node.fix(), wire, name).unwrap();
-    let kind = if wire == Wire::Fix { "35=A|98=0|108=0" } else { "35=A" };
-    let reset = if market_data { "|141=Y" } else { "" };
-    client.send(&format!("{kind}|553={name}|554=secret{reset}"), 1, false).unwrap();
-    assert_eq!(client.expect().kind(), "A");
-    client
-}
-
 /// A market-data request for all instruments.
 fn request(id: &str, follow: u8, depth: u32) -> String {
     let symbols = INSTRUMENTS.map(|(symbol, _, _)| symbol).join("|55=");
@@ -111,7 +102,8 @@ struct Watcher {
 
 impl Watcher {
     fn new(node: &Node, wire: Wire, name: &str) -> Self {
-        Self { client: log_on(node, wire, name, true), number: 1, heard: 1, updates: Vec::new() }
+        let client = Client::log_on(node.fix(), wire, name, (0, "|141=Y"));
+        Self { client, number: 1, heard: 1, updates: Vec::new() }
     }
 
     fn ask(&mut self, line: &str) {
@@ -180,7 +172,7 @@ fn run() -> Run {
         fast.ask(&request(id, 1, depth));
     }
     let mut members = ["ALPHA1", "ALPHA2", "BETA1"]
-        .map(|name| Member::new(log_on(&node, Wire::Line, name, false), name, random.fork()));
+        .map(|name| Member::new(Client::log_on(node.fix(), Wire::Line, name, (0, "")), name, random.fork()));
     let (ends, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let (told, told_late) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let last = || node.status(&[])["cursors"]["released"].as_u64().unwrap();

@@ -83,6 +83,16 @@ impl Client {
         Ok(Self { stream, inbox: Vec::new(), wire, name: name.to_owned() })
     }
 
+    /// A connection on which `name` has logged on with its first message: in FIX with a heartbeat every `beat_s` seconds,
+    /// 0 = none, and with `more` fields.
+    pub(crate) fn log_on(address: &str, wire: Wire, name: &str, (beat_s, more): (u32, &str)) -> Self {
+        let mut client = Self::connect(address, wire, name).unwrap();
+        let beat = if wire == Wire::Fix { format!("|98=0|108={beat_s}") } else { String::new() };
+        client.send(&format!("35=A{beat}|553={name}|554=secret{more}"), 1, false).unwrap();
+        assert_eq!(client.expect().kind(), "A");
+        client
+    }
+
     /// Sends a message written as a line; in FIX it gets its header, with this number, and its trailer. `again`: marked
     /// as sent before.
     pub(crate) fn send(&mut self, line: &str, number: u32, again: bool) -> io::Result<()> {

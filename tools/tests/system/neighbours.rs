@@ -14,17 +14,9 @@ use crate::{CONFIG, Rounds};
 /// Longest wait for one answer beside a bad client; generous, for a machine with other work.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-fn log_on(node: &Node, wire: Wire, name: &str) -> Client {
-    let mut client = Client::connect(node.fix(), wire, name).unwrap();
-    let kind = if wire == Wire::Fix { "35=A|98=0|108=30" } else { "35=A" };
-    client.send(&format!("{kind}|553={name}|554=secret"), 1, false).unwrap();
-    assert_eq!(client.expect().kind(), "A");
-    client
-}
-
 /// BETA1 trades alone, order by order, until `ends`; each must be answered in time. How many there were.
 fn neighbour(node: &Node, ends: &AtomicBool) -> u32 {
-    let mut client = log_on(node, Wire::Line, "BETA1");
+    let mut client = Client::log_on(node.fix(), Wire::Line, "BETA1", (30, ""));
     let mut orders = 0;
     while !ends.load(Ordering::Relaxed) || orders < 100 {
         orders += 1;
@@ -67,7 +59,7 @@ fn beside(bad: impl FnOnce(&Node)) {
 /// It asks for much, reads nothing, is cut, and finds all its messages when it comes back.
 pub(crate) fn slow_reader(_: &Rounds) {
     beside(|node| {
-        let mut slow = log_on(node, Wire::Line, "ALPHA1");
+        let mut slow = Client::log_on(node.fix(), Wire::Line, "ALPHA1", (30, ""));
         let deadline = Instant::now() + PATIENCE;
         let mut asked = 0;
         while slow.send(&format!("35=D|11=s{asked}|55=NONE|54=1|38=1|40=2|44=1.00"), 0, false).is_ok() {
@@ -117,7 +109,7 @@ pub(crate) fn garbage(rounds: &Rounds) {
         ] {
             stranger(node, &bytes);
         }
-        let mut member = log_on(node, Wire::Fix, "ALPHA2");
+        let mut member = Client::log_on(node.fix(), Wire::Fix, "ALPHA2", (30, ""));
         for chunk in noise.chunks(1000).take(20) {
             member.send_bytes(chunk).unwrap();
         }

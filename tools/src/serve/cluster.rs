@@ -23,7 +23,7 @@ pub mod told;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crossbeam::channel::Sender;
 use parking_lot::{Mutex, RwLock};
@@ -80,6 +80,10 @@ pub struct Cluster {
     pub local: Option<Arc<Local>>,
     /// A lone primary releases nothing.
     pub strict: bool,
+    /// Nobody holds the primary's lease, as the coordinator said last.
+    pub lease_gone: AtomicBool,
+    /// The process that ends this node's lease when it dies.
+    pub supervisor: Option<i32>,
     /// What gateways say of it.
     pub standing: Arc<Standing>,
     /// To be rung when something is published or changed.
@@ -154,6 +158,8 @@ pub struct Life {
     epoch: AtomicU32,
     /// The highest epoch that it has promised. Held while an acknowledgement goes out, so that none does after a promise.
     pub promised: Mutex<u32>,
+    /// It has shut its gate to hand over.
+    pub handing_over: AtomicBool,
     /// Wakes the engine while it follows.
     pub upstream: Mutex<Option<Arc<Doorbell>>>,
     /// The cluster's state as last seen here, and when its epoch was seen to change.
@@ -244,6 +250,11 @@ impl Life {
             .map_err(|error| error.to_string())?;
         *promised = epoch;
         Ok(())
+    }
+
+    /// Whether it has shut its gate to hand over.
+    pub fn is_handing_over(&self) -> bool {
+        self.handing_over.load(Ordering::Acquire)
     }
 
     /// Has the primary that this node is hand over to a standby.

@@ -14,6 +14,8 @@ use rialto_gateway::gateway::Settings as GatewaySettings;
 use rialto_journal::cursor::Policy;
 use rialto_journal::disk::real::Backend;
 use rialto_journal::meta::{META_NAME, NodeLock};
+use rialto_replicator::coordinator::etcd::Etcd;
+use rialto_replicator::coordinator::{Coordinator, LeaseId};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -25,6 +27,7 @@ use super::{files, listen};
 use crate::config::{Ack, Config, HostPort, Idle, Overrides, Pin};
 use crate::failure::{Code, failure};
 use crate::load;
+use crate::supervisor::{Supervised, supervise, supervised};
 
 /// Cores from which on threads may spin.
 const CORES_TO_SPIN: usize = 4;
@@ -92,6 +95,7 @@ enum StorageWord {
 impl Serve {
     /// Runs the node until a signal or a failure ends it.
     pub fn run(self) -> anyhow::Result<()> {
+        let supervised = supervised()?;
         start_log(self.log.as_deref(), self.json)?;
         let overrides = Overrides {
             name: self.name.clone(),
@@ -101,6 +105,13 @@ impl Serve {
             plaintext: self.plaintext,
         };
         let config = Config::load(&self.config, &overrides)?;
+        let cluster = self.cluster(&config, supervised.as_ref())?;
+        if let Some(coordinator) = cluster.as_ref().map(|cluster| &cluster.coordinator)
+            && !coordinator.is_empty()
+            && supervised.is_none()
+        {
+            return supervise_node(coordinator, &config.node.cluster);
+        }
         let signalled = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
             signal_hook::flag::register(signal, Arc::clone(&signalled)).context("signals")?;
@@ -115,9 +126,14 @@ impl Serve {
             Arc::new(AtomicBool::new(true)),
         )
         .context("signals")?;
-        match self.cluster(&config)? {
+        match cluster {
             Some(cluster) => {
-                let leases: Leases = Arc::new(|_| ());
+                let leases: Leases = Arc::new(move |leases| {
+                    let held: Vec<LeaseId> = leases.iter().map(|lease| lease.id).collect();
+                    if let Some(Err(error)) = supervised.as_ref().map(|supervised| supervised.holds(&held)) {
+                        tracing::error!(%error, "the supervisor does not know of the lease");
+                    }
+                });
                 life::run(&settings, &cluster, (&signalled, leases), |endpoints| self.ready(endpoints))
             }
             None => {
@@ -141,7 +157,11 @@ impl Serve {
     }
 
     /// What makes the node one of a cluster, if it listens to others.
-    fn cluster(&self, config: &Config) -> anyhow::Result<Option<ClusterSettings>> {
+    fn cluster(
+        &self,
+        config: &Config,
+        supervised: Option<&Supervised>,
+    ) -> anyhow::Result<Option<ClusterSettings>> {
         let Some(replication) = config.listen.replication else {
             if !self.join.is_empty() || self.coordinator.is_some() || self.strict {
                 let words = "--join, --coordinator and --strict are for a node with listen.replication";
@@ -162,6 +182,7 @@ impl Serve {
             key_file,
             coordinator,
             strict: self.strict,
+            supervisor: supervised.map(Supervised::supervisor),
         }))
     }
 
@@ -204,6 +225,21 @@ impl Serve {
             gateways: self.gateways,
             gateway: gateway_settings(config)?,
         })
+    }
+}
+
+/// Starts this command once more as a child, and ends its leases when it dies.
+fn supervise_node(coordinator: &str, cluster: &str) -> anyhow::Result<()> {
+    let etcd = Etcd::new(coordinator, cluster).map_err(|why| failure(Code::Usage, why))?;
+    let revoke = move |lease| {
+        if let Err(error) = etcd.revoke(lease) {
+            tracing::error!(%error, "the dead node's lease could not be ended: it runs out");
+        }
+    };
+    match supervise(revoke)? {
+        0 => Ok(()),
+        // What there was to say the child has said.
+        code => std::process::exit(code.into()),
     }
 }
 

@@ -60,7 +60,7 @@ impl Node {
             "replication": self.cluster.as_ref().map(|cluster| cluster.replication.clone()),
             "admin": self.dir.join("admin.sock"),
             "metrics": self.metrics,
-            "supervisor": Value::Null,
+            "supervisor": self.cluster.as_ref().and_then(|cluster| cluster.supervisor),
         })
     }
 

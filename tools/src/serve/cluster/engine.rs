@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,6 +130,12 @@ impl Engine {
                 return Next::End(end);
             }
             let heard = self.parts.cluster.ask_others();
+            // A primary without its lease releases nothing: it is not followed while this node may lead.
+            if self.parts.cluster.lease_gone.load(Ordering::Acquire)
+                && let Ok(Some(lead)) = self.automatic(&heard)
+            {
+                return Next::Lead(lead);
+            }
             if let Some(address) = self.primary_among(&heard) {
                 return Next::Follow(address);
             }
@@ -240,7 +247,7 @@ impl Engine {
         let promised = *life.promised.lock();
         state.epoch = promised.max(follower.epoch()) + 1;
         life.promise(state.epoch)?;
-        self.swap(state, None).map(Some)
+        self.swap(state, (None, false)).map(Some)
     }
 
     fn own(&self) -> Member {
@@ -296,7 +303,7 @@ impl Engine {
             }
             reply.try_send(promotion).ok();
         }
-        let leading = Leading { cluster, life, orders, lease };
+        let leading = Leading { cluster, life, orders };
         let end = leading.run(&mut matcher, idle);
         leases(None);
         end
@@ -361,7 +368,6 @@ struct Leading {
     cluster: Arc<Cluster>,
     life: Arc<Life>,
     orders: Receiver<Order>,
-    lease: Option<Lease>,
 }
 
 impl Leading {
@@ -390,7 +396,7 @@ impl Leading {
 
     /// Lets a standby in sync lead, once it has everything; `None`: it did not get there in time, and all goes on.
     fn hand_over(&self, matcher: &mut Matcher<WallClock>, to: &str) -> Option<End> {
-        let Self { cluster, life, lease, .. } = self;
+        let Self { cluster, life, .. } = self;
         let state = life.state()?;
         if !state.is_in_sync(to) {
             tracing::warn!(to, "asked to hand over to a node that is not in sync");
@@ -411,13 +417,9 @@ impl Leading {
             }
             thread::sleep(Duration::from_micros(100));
         }
+        life.handing_over.store(true, Ordering::Release);
         life.cursors.set_gate(Gate::Shut);
         life.readers.wake();
-        if let Some(lease) = lease
-            && let Err(error) = cluster.coordinator.revoke(lease.id)
-        {
-            tracing::warn!(%error, "the lease could not be ended: it runs out");
-        }
         let epoch = state.epoch + 1;
         tracing::info!(to, epoch, "handing over");
         cluster.port_orders.send(PortOrder::HandOver { standby: to.to_owned(), epoch }).ok();

@@ -60,6 +60,7 @@ fn look(cluster: &Cluster, life: &Life) {
             return;
         }
     }
+    keep_gate(life);
     let is_met = is_met(life, &rows, &state);
     let unmet = life.cursors.unmet_since_ns();
     if is_met && unmet != 0 {
@@ -98,6 +99,23 @@ fn join(cluster: &Cluster, life: &Life, (name, row): (&str, &Row), state: &Clust
 
 fn is_lost(row: &Row) -> bool {
     row.awaited && (!row.streams || row.behind() > SHRINK_AFTER)
+}
+
+/// Without a lease nothing is released, and who wants to trade is told so.
+fn keep_gate(life: &Life) {
+    let holds = life.cursors.deadline() > boottime_ns();
+    match life.cursors.gate() {
+        Gate::Open if !holds => {
+            tracing::error!("no lease: nothing is released until it is renewed");
+            life.cursors.set_gate(Gate::Shut);
+            life.readers.wake();
+        }
+        Gate::Shut if holds && life.role() == Role::Primary && !life.is_handing_over() => {
+            life.cursors.set_gate(Gate::Open);
+            life.readers.wake();
+        }
+        Gate::Open | Gate::Shut | Gate::Standby | Gate::Starting => {}
+    }
 }
 
 fn is_met(life: &Life, rows: &[(String, Row)], state: &ClusterState) -> bool {

@@ -14,9 +14,9 @@ use rialto_engine::ports::OnPublish;
 use rialto_gateway::standing::Standing;
 use rialto_journal::cursor::Gate;
 use rialto_journal::layout::ClusterId;
-use rialto_replicator::coordinator::Coordinator;
 use rialto_replicator::coordinator::etcd::Etcd;
 use rialto_replicator::coordinator::local::Local;
+use rialto_replicator::coordinator::{Coordinator, Revision};
 use rialto_replicator::key::ClusterKey;
 use rialto_replicator::link::{Doorbell as PortBell, Listener};
 use rialto_replicator::message::Role;
@@ -40,6 +40,10 @@ use crate::serve::{listen, metrics, socket, threads};
 
 /// Between two looks at signals and failures.
 const WATCH: Duration = Duration::from_millis(10);
+/// Longest wait for a change in the coordinator before it is read anyway.
+const WATCH_MAX: Duration = Duration::from_millis(500);
+/// Before the coordinator is asked again that did not answer.
+const WATCH_AGAIN: Duration = Duration::from_millis(200);
 /// How long a primary that stops waits for a standby to take over.
 const HAND_OVER_MAX: Duration = Duration::from_millis(3500);
 
@@ -58,6 +62,8 @@ pub struct ClusterSettings {
     pub coordinator: String,
     /// A lone primary releases nothing.
     pub strict: bool,
+    /// The process that ends this node's lease when it dies.
+    pub supervisor: Option<i32>,
 }
 
 /// What is told about the node's leases, each time it holds others.
@@ -128,6 +134,8 @@ impl Outer {
             coordinator,
             local,
             strict: cluster.strict,
+            lease_gone: AtomicBool::new(false),
+            supervisor: cluster.supervisor,
             standing: Arc::new(Standing::default()),
             port_bell: Arc::clone(listener.doorbell()),
             port_orders,
@@ -137,6 +145,10 @@ impl Outer {
         });
         let (serving, stop) = (Arc::clone(&shared), Arc::new(AtomicBool::new(false)));
         threads::named("replication", move || port::run(serving, listener, &orders, &stop))?;
+        if shared.coordinator.has_leases() {
+            let watching = Arc::clone(&shared);
+            threads::named("watch", move || watch(&watching))?;
+        }
         let settings = settings.clone();
         Ok(Self { settings, cluster: shared, fix, metrics, current: None, metrics_listener, leases })
     }
@@ -279,6 +291,32 @@ impl Outer {
     }
 }
 
+/// Follows what the coordinator says of the state and the lease, for as long as the process runs.
+fn watch(cluster: &Cluster) {
+    let mut seen = Revision::default();
+    loop {
+        match cluster.coordinator.read() {
+            Ok(view) => {
+                seen = view.revision;
+                cluster.lease_gone.store(view.state.is_some() && view.holder.is_none(), Ordering::Release);
+                if let (Some(life), Some(state)) = (cluster.life(), view.state()) {
+                    life.saw(state.clone());
+                    if let Some(bell) = &*life.upstream.lock() {
+                        bell.ring();
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the coordinator does not answer");
+                thread::sleep(WATCH_AGAIN);
+            }
+        }
+        if cluster.coordinator.watch(seen, WATCH_MAX).is_err() {
+            thread::sleep(WATCH);
+        }
+    }
+}
+
 /// The standby in sync that is to take over from a primary that stops.
 fn successor(life: &Life) -> Option<String> {
     let state = life.state().filter(|_| life.role() == Role::Primary)?;
@@ -367,6 +405,7 @@ fn new_life(
         role: Mutex::new(Role::Starting),
         epoch: AtomicU32::new(core.epoch),
         promised: Mutex::new(promised),
+        handing_over: AtomicBool::new(false),
         upstream: Mutex::default(),
         state: Mutex::new((state, None)),
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,9 @@ impl Engine {
                 return Ok(Some(end));
             }
             self.acknowledge(upstream, &mut acked)?;
+            if self.lease_is_gone() && heard.handover.is_none() {
+                return Ok(None);
+            }
             if let Some(epoch) = heard.handover {
                 return Ok(self.take_over(epoch).map(Next::Lead));
             }
@@ -287,6 +291,13 @@ impl Engine {
         None
     }
 
+    /// Whether the lease is gone and this node may be one that leads next.
+    fn lease_is_gone(&self) -> bool {
+        let super::Parts { cluster, life, .. } = &self.parts;
+        let is_gone = cluster.lease_gone.load(Ordering::Acquire);
+        is_gone && life.state().is_some_and(|state| state.is_in_sync(&cluster.me))
+    }
+
     /// Acknowledges, unless a later epoch was promised meanwhile.
     fn acknowledge(&self, upstream: &mut Upstream, acked: &mut Ack) -> Result<(), Gone> {
         let life = &self.parts.life;
@@ -333,7 +344,7 @@ impl Engine {
         let since = Instant::now();
         let life = Arc::clone(&self.parts.life);
         let state = life.state()?;
-        match self.open(&state, epoch, &[], false) {
+        match self.open(&state, epoch, &[], (false, true)) {
             Ok(lead) => Some(super::Lead { since, ..lead }),
             Err(why) => {
                 tracing::error!(why, "this node cannot take over");

@@ -71,7 +71,7 @@ impl Engine {
         }
         self.deferred = None;
         let epoch = self.epoch_above(&state, heard)?;
-        self.open(&state, epoch, &[], false).map(Some)
+        self.open(&state, epoch, &[], (false, false)).map(Some)
     }
 
     /// Leads again after a restart: the members that were heard promise the epoch, and are waited for from its beginning.
@@ -96,7 +96,7 @@ impl Engine {
                 kept.push(answer.node.as_str());
             }
         }
-        self.open(state, epoch, &kept, loss).map(Some)
+        self.open(state, epoch, &kept, (loss, false)).map(Some)
     }
 
     /// A person wants this node to lead.
@@ -110,7 +110,7 @@ impl Engine {
         let epoch = self.epoch_above(&state, heard).map_err(failed)?;
         let kept = self.fence_others(&state, heard, epoch);
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
-        let lead = self.open(&state, epoch, &kept, skipped_loss).map_err(failed)?;
+        let lead = self.open(&state, epoch, &kept, (skipped_loss, false)).map_err(failed)?;
         let me = self.parts.cluster.me.clone();
         let possible_loss = skipped_loss.then(|| self.report_loss(&lead.state, &state));
         Ok((
@@ -226,7 +226,7 @@ impl Engine {
         state: &ClusterState,
         epoch: u32,
         kept: &[&str],
-        loss: bool,
+        (loss, takes_over): (bool, bool),
     ) -> Result<Lead, String> {
         let Parts { cluster, life, follower, .. } = &mut self.parts;
         follower.publish();
@@ -246,11 +246,15 @@ impl Engine {
             loss,
         };
         let next = state.opened(&opening, kept).map_err(|why| why.to_string())?;
-        self.swap(next, Some(state))
+        self.swap(next, (Some(state), takes_over))
     }
 
     /// Has the cluster's state be this, if it still is what was `seen`.
-    pub(super) fn swap(&mut self, next: ClusterState, seen: Option<&ClusterState>) -> Result<Lead, String> {
+    pub(super) fn swap(
+        &mut self,
+        next: ClusterState,
+        (seen, takes_over): (Option<&ClusterState>, bool),
+    ) -> Result<Lead, String> {
         let since = Instant::now();
         let Parts { cluster, life, .. } = &self.parts;
         let coordinator = &*cluster.coordinator;
@@ -262,7 +266,12 @@ impl Engine {
             true => Some(keeper::lease(cluster).map_err(|error| error.to_string())?),
             false => None,
         };
-        let lease_is = if lease.is_some() { LeaseIs::Absent } else { LeaseIs::Any };
+        // A primary that hands over leaves its own lease to be replaced.
+        let lease_is = match (&lease, &view.holder) {
+            (None, _) => LeaseIs::Any,
+            (Some(_), Some(holder)) if takes_over => LeaseIs::Held(holder.lease),
+            (Some(_), _) => LeaseIs::Absent,
+        };
         let swap = Swap { seen: view.seen(), lease_is, state: &next, hold: lease.map(|lease| lease.id) };
         if let Err(error) = settle(coordinator, &swap) {
             if let Some(lease) = lease {

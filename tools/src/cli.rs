@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::Bench;
 use crate::client::{self, ClientArgs};
 use crate::config::{Config, Overrides, Word};
+use crate::coordinator::Coordinator;
 use crate::demo::Demo;
 use crate::journal::Journal;
 use crate::operate::Admin;
@@ -43,6 +44,9 @@ enum Command {
     Status(Status),
     /// Make a node the primary.
     Promote(Promote),
+    /// Look after what a cluster keeps in its coordinator.
+    #[command(subcommand)]
+    Coordinator(Coordinator),
     /// Talk to a running node as its operator.
     Admin(Box<Admin>),
     /// Trade by hand: orders, cancels, books and balances, in plain words or FIX lines.
@@ -82,6 +86,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Status(status) => status.run(),
             Command::Promote(promote) => promote.run(),
+            Command::Coordinator(coordinator) => coordinator.run(),
             Command::Admin(admin) => admin.run(),
             Command::Client(args) => client::run(&args),
             Command::Journal(journal) => journal.run(),

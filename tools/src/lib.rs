@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod coordinator;
 pub mod dataset;
 pub mod demo;
 pub mod failure;

@@ -158,7 +158,7 @@ pub struct Life {
     epoch: AtomicU32,
     /// The highest epoch that it has promised. Held while an acknowledgement goes out, so that none does after a promise.
     pub promised: Mutex<u32>,
-    /// It has shut its gate to hand over.
+    /// It releases nothing more, and hands over.
     pub handing_over: AtomicBool,
     /// Wakes the engine while it follows.
     pub upstream: Mutex<Option<Arc<Doorbell>>>,
@@ -252,7 +252,7 @@ impl Life {
         Ok(())
     }
 
-    /// Whether it has shut its gate to hand over.
+    /// Whether it releases nothing more, and hands over.
     pub fn is_handing_over(&self) -> bool {
         self.handing_over.load(Ordering::Acquire)
     }

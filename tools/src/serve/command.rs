@@ -33,6 +33,7 @@ use crate::supervisor::{Supervised, supervise, supervised};
 const CORES_TO_SPIN: usize = 4;
 
 /// Run a node of the exchange.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of one command line")]
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The TOML file.
@@ -126,22 +127,13 @@ impl Serve {
             Arc::new(AtomicBool::new(true)),
         )
         .context("signals")?;
-        match cluster {
-            Some(cluster) => {
-                let leases: Leases = Arc::new(move |leases| {
-                    let held: Vec<LeaseId> = leases.iter().map(|lease| lease.id).collect();
-                    if let Some(Err(error)) = supervised.as_ref().map(|supervised| supervised.holds(&held)) {
-                        tracing::error!(%error, "the supervisor does not know of the lease");
-                    }
-                });
-                life::run(&settings, &cluster, (&signalled, leases), |endpoints| self.ready(endpoints))
-            }
-            None => {
-                let running = launch(&settings)?;
-                self.ready(&running.node.endpoints())?;
-                running.wait(&signalled).map(|_| ())
-            }
+        if let Some(cluster) = cluster {
+            let leases = told(supervised);
+            return life::run(&settings, &cluster, (&signalled, leases), |endpoints| self.ready(endpoints));
         }
+        let running = launch(&settings)?;
+        self.ready(&running.node.endpoints())?;
+        running.wait(&signalled).map(|_| ())
     }
 
     /// Says where everything is: in a file, and on the first line of stdout.
@@ -226,6 +218,16 @@ impl Serve {
             gateway: gateway_settings(config)?,
         })
     }
+}
+
+/// Tells the supervisor, if there is one, which leases the node holds.
+fn told(supervised: Option<Supervised>) -> Leases {
+    Arc::new(move |leases| {
+        let held: Vec<LeaseId> = leases.iter().map(|lease| lease.id).collect();
+        if let Some(Err(error)) = supervised.as_ref().map(|supervised| supervised.holds(&held)) {
+            tracing::error!(%error, "the supervisor does not know of the lease");
+        }
+    })
 }
 
 /// Starts this command once more as a child, and ends its leases when it dies.

@@ -79,7 +79,7 @@ pub(super) struct Parts {
 /// What comes next.
 enum Next {
     Follow(SocketAddr),
-    Lead(Lead),
+    Lead(Box<Lead>),
     End(End),
 }
 
@@ -98,11 +98,11 @@ pub(super) fn run(parts: Parts) -> End {
     loop {
         match engine.seek() {
             Next::Follow(address) => match engine.follow(address) {
-                Some(Next::Lead(lead)) => return engine.lead(lead),
+                Some(Next::Lead(lead)) => return engine.lead(*lead),
                 Some(Next::End(end)) => return end,
                 Some(Next::Follow(_)) | None => {}
             },
-            Next::Lead(lead) => return engine.lead(lead),
+            Next::Lead(lead) => return engine.lead(*lead),
             Next::End(end) => return end,
         }
     }
@@ -111,7 +111,7 @@ pub(super) fn run(parts: Parts) -> End {
 struct Engine {
     parts: Parts,
     /// What was last said of what the node waits for, and when.
-    said: Option<(String, Instant)>,
+    said: Option<(Vec<String>, Instant)>,
     /// Since when a member with a longer log was left the lead.
     deferred: Option<Instant>,
     /// Who waits for the primary to hand over, since when.
@@ -124,7 +124,7 @@ impl Engine {
         let life = Arc::clone(&self.parts.life);
         life.cursors.set_gate(Gate::Starting);
         self.parts.cluster.standing.set_primary(None);
-        let mut since = Instant::now();
+        let since = Instant::now();
         loop {
             if let Some(end) = self.ended() {
                 return Next::End(end);
@@ -134,7 +134,7 @@ impl Engine {
             if self.parts.cluster.lease_gone.load(Ordering::Acquire)
                 && let Ok(Some(lead)) = self.automatic(&heard)
             {
-                return Next::Lead(lead);
+                return Next::Lead(Box::new(lead));
             }
             if let Some(address) = self.primary_among(&heard) {
                 return Next::Follow(address);
@@ -145,15 +145,12 @@ impl Engine {
             if let Some(order) = self.parts.orders.try_recv().ok()
                 && let Some(lead) = self.ordered(order, &heard)
             {
-                return Next::Lead(lead);
+                return Next::Lead(Box::new(lead));
             }
             match self.decide(&heard) {
-                Ok(Some(lead)) => return Next::Lead(lead),
+                Ok(Some(lead)) => return Next::Lead(Box::new(lead)),
                 Ok(None) => {}
-                Err(why) => self.say(&why),
-            }
-            if since.elapsed() > SAY {
-                since = Instant::now();
+                Err(waiting_for) => self.say(waiting_for),
             }
             thread::sleep(SEEK);
         }
@@ -195,34 +192,31 @@ impl Engine {
         Ok(newest)
     }
 
-    /// Whether this node leads without being asked to. An error says what it waits for.
-    fn decide(&mut self, heard: &[(SocketAddr, Answer)]) -> Result<Option<Lead>, String> {
-        let Some(state) = self.state(heard)? else { return self.found(heard) };
+    /// Whether this node leads without being asked to. An error names what it waits for.
+    fn decide(&mut self, heard: &[(SocketAddr, Answer)]) -> Result<Option<Lead>, Vec<String>> {
+        let one = |why: String| vec![why];
+        let Some(state) = self.state(heard).map_err(one)? else { return self.found(heard).map_err(one) };
         let me = self.parts.cluster.me.clone();
         let has_leases = self.parts.cluster.coordinator.has_leases();
         let members: Vec<Member> = heard.iter().map(|(_, answer)| member_of(answer, &state)).collect();
         let own = self.own();
-        let decided = restart(&state, &own, &members);
         if has_leases && state.primary != me {
             // As after a death: the lease says so, and the checks.
-            return self.automatic(heard);
+            return self.automatic(heard).map_err(one);
         }
-        match decided {
+        match restart(&state, &own, &members) {
             Restart::Lead { loss } if state.primary == me || is_asked_for(&state, &own, heard) => {
-                self.take_lead(&state, heard, loss)
+                self.take_lead(&state, heard, loss).map_err(one)
             }
-            Restart::Lead { .. } => Err(format!("{} to come back: it led last", state.primary)),
-            Restart::Wait(names) if has_leases => {
-                self.automatic(heard).map_err(|why| format!("{} ({why})", names.join(", ")))
-            }
-            Restart::Wait(names) => Err(names.join(", ")),
-            Restart::HandOver(name) => Err(format!("{name}: its log is longer, it shall lead")),
-            Restart::Follow(name) => Err(format!("{name}: it knows of a newer epoch")),
-            Restart::Lost(name) => Err(format!(
+            Restart::Lead { .. } => Err(one(state.primary)),
+            Restart::Wait(names) if has_leases => self.automatic(heard).map_err(|_| names),
+            Restart::Wait(names) => Err(names),
+            Restart::HandOver(name) | Restart::Follow(name) => Err(one(name)),
+            Restart::Lost(name) => Err(one(format!(
                 "an operator: no copy that was counted is left; the longest log is {name}'s: \
                  rialto promote {name} --force --accept-loss"
-            )),
-            Restart::Outside => Err("a primary to follow".to_owned()),
+            ))),
+            Restart::Outside => Err(one("a primary".to_owned())),
         }
     }
 
@@ -261,12 +255,11 @@ impl Engine {
     }
 
     /// Says on stderr, now and then, for what the node waits.
-    fn say(&mut self, why: &str) {
-        let is_new = self.said.as_ref().is_none_or(|(said, at)| said != why || at.elapsed() > SAY);
+    fn say(&mut self, waiting_for: Vec<String>) {
+        let is_new = self.said.as_ref().is_none_or(|(said, at)| *said != waiting_for || at.elapsed() > SAY);
         if is_new {
-            let names: Vec<&str> = why.split(", ").collect();
-            eprintln!("{}", serde_json::json!({ "ready": false, "waiting_for": names }));
-            self.said = Some((why.to_owned(), Instant::now()));
+            eprintln!("{}", serde_json::json!({ "ready": false, "waiting_for": waiting_for }));
+            self.said = Some((waiting_for, Instant::now()));
         }
     }
 
@@ -402,6 +395,8 @@ impl Leading {
             tracing::warn!(to, "asked to hand over to a node that is not in sync");
             return None;
         }
+        let heard = cluster.ask_others();
+        let fix = heard.into_iter().find(|(_, answer)| answer.node == to).map(|(_, answer)| answer.fix);
         matcher.settle();
         let last = matcher.sequence().0;
         let has_all = || {
@@ -418,7 +413,8 @@ impl Leading {
             thread::sleep(Duration::from_micros(100));
         }
         life.handing_over.store(true, Ordering::Release);
-        life.cursors.set_gate(Gate::Shut);
+        cluster.standing.set_primary(fix);
+        life.cursors.set_gate(Gate::Standby);
         life.readers.wake();
         let epoch = state.epoch + 1;
         tracing::info!(to, epoch, "handing over");

@@ -40,7 +40,8 @@ pub struct Lease {
 /// Cares for the cluster while this life leads, until `stop` is set.
 pub fn run(cluster: &Cluster, life: &Life, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        if life.role() == Role::Primary && life.cursors.failure().is_none() {
+        let leads = life.role() == Role::Primary && !life.is_handing_over();
+        if leads && life.cursors.failure().is_none() {
             look(cluster, life);
         }
         thread::sleep(LOOK);
@@ -110,7 +111,7 @@ fn keep_gate(life: &Life) {
             life.cursors.set_gate(Gate::Shut);
             life.readers.wake();
         }
-        Gate::Shut if holds && life.role() == Role::Primary && !life.is_handing_over() => {
+        Gate::Shut if holds && life.role() == Role::Primary => {
             life.cursors.set_gate(Gate::Open);
             life.readers.wake();
         }

@@ -87,7 +87,7 @@ pub fn run(
         if let Some(ready) = ready.take() {
             ready(&running.node.endpoints())?;
         }
-        let end = node.wait(running, &life, signalled);
+        let end = Outer::wait(running, &life, signalled);
         node.cluster.live(None);
         node.cluster.meta.set(None);
         drop(life);
@@ -259,7 +259,7 @@ impl Outer {
     }
 
     /// Waits until the life ends or the process is told to; a primary then lets a standby take over.
-    fn wait(&self, running: Running, alive: &Alive, signalled: &AtomicBool) -> anyhow::Result<End> {
+    fn wait(running: Running, alive: &Alive, signalled: &AtomicBool) -> anyhow::Result<End> {
         while !signalled.load(Ordering::Relaxed) && !running.is_over() {
             thread::sleep(WATCH);
         }
@@ -337,11 +337,10 @@ impl Alive {
     }
 }
 
-fn coordinator(
-    settings: &Settings,
-    cluster: &ClusterSettings,
-    meta: &Arc<MetaSlot>,
-) -> anyhow::Result<(Arc<dyn Coordinator>, Option<Arc<Local>>)> {
+/// Where the state is kept, and the same again where that is this node itself.
+type Kept = (Arc<dyn Coordinator>, Option<Arc<Local>>);
+
+fn coordinator(settings: &Settings, cluster: &ClusterSettings, meta: &Arc<MetaSlot>) -> anyhow::Result<Kept> {
     if cluster.coordinator.is_empty() {
         let slot = Arc::clone(meta);
         let local = Arc::new(Local::new(None, Box::new(move |state| slot.keep(state))));

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use rialto_engine::follow::Claim;
 use rialto_journal::cursor::Gate;
+use rialto_journal::position::Position;
 use rialto_journal::record::Record;
+use rialto_journal::recover::scan::Base;
 use rialto_replicator::gone::Gone;
 use rialto_replicator::link::{Upstream, UpstreamOptions};
 use rialto_replicator::message::{Ack, Heartbeat, Lead, Promise, Reject, Role};
@@ -21,7 +23,7 @@ use crate::serve::run::{Again, End};
 
 /// To be connected, and to hear of a primary that is there: it says something every 25 ms.
 const CONNECT: Duration = Duration::from_millis(300);
-const SILENCE: Duration = Duration::from_millis(1000);
+const SILENCE: Duration = Duration::from_secs(1);
 /// Longest sleep while nothing comes.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
 /// How long a primary that was asked to hand over may take.
@@ -79,7 +81,7 @@ impl Engine {
             if let Some(order) = self.parts.orders.try_recv().ok()
                 && let Some(lead) = self.ordered_while_following(order, upstream.address())
             {
-                return Ok(Some(Next::Lead(lead)));
+                return Ok(Some(Next::Lead(Box::new(lead))));
             }
             if self.planned.as_ref().is_some_and(|(_, since)| since.elapsed() > PLANNED_MAX) {
                 self.planned_failed("time is up");
@@ -106,7 +108,7 @@ impl Engine {
                 return Ok(None);
             }
             if let Some(epoch) = heard.handover {
-                return Ok(self.take_over(epoch).map(Next::Lead));
+                return Ok(self.take_over(epoch).map(|lead| Next::Lead(Box::new(lead))));
             }
         }
     }
@@ -119,25 +121,15 @@ impl Engine {
             match event {
                 Event::Stream { lead, .. } => self.begin(&lead),
                 Event::Run { epoch, position, bytes, .. } => {
-                    let mut at = position;
-                    let mut rest = bytes;
-                    while let Ok(record) = Record::parse(rest) {
-                        let bytes = record.bytes();
-                        if !self.wait_for_room() {
-                            return Ok(heard);
-                        }
-                        if let Err(error) = self.parts.follower.take(epoch, at, bytes) {
-                            tracing::error!(%error, "what the primary sent cannot be followed");
+                    heard.taken = true;
+                    match self.take_run(epoch, position, bytes) {
+                        Some(true) => {}
+                        Some(false) => return Ok(heard),
+                        None => {
                             heard.again = Some(Again::Fenced);
                             return Ok(heard);
                         }
-                        at = at.plus(bytes.len());
-                        rest = &rest[bytes.len()..];
-                        if rest.is_empty() {
-                            break;
-                        }
                     }
-                    heard.taken = true;
                 }
                 Event::Close { page_no } => {
                     if let Err(error) = self.parts.follower.close_page(page_no) {
@@ -156,28 +148,12 @@ impl Engine {
                 Event::Fence { epoch } => promise = Some(epoch),
                 Event::Handover { epoch } => heard.handover = Some(epoch),
                 Event::Truncate { bases, lead } => {
-                    let life = Arc::clone(&self.parts.life);
-                    heard.again = Some(match agreed(&bases, |page_no| life.base_at(page_no)) {
-                        Some(base) => {
-                            tracing::warn!(
-                                primary = lead.node,
-                                page = base.page_no,
-                                "this log has to be cut back"
-                            );
-                            Again::Cut(base.page_no)
-                        }
-                        None => Again::Anew,
-                    });
+                    heard.again = Some(self.truncated(&bases, &lead));
                     return Ok(heard);
                 }
                 Event::Reject(reject) => {
                     heard.rejected = true;
-                    if let Reject::Diverged(why) = &reject {
-                        tracing::error!(why, "alarm: this node's history differs from the primary's");
-                        heard.again = Some(Again::Anew);
-                    } else {
-                        tracing::warn!(%reject, "not served");
-                    }
+                    heard.again = rejected(&reject);
                     return Ok(heard);
                 }
                 Event::Seed { .. }
@@ -195,6 +171,36 @@ impl Engine {
             self.promised(upstream, epoch)?;
         }
         Ok(heard)
+    }
+
+    /// Takes the records of a run: `Some(false)` if the node ends meanwhile, `None` if they cannot be followed.
+    fn take_run(&mut self, epoch: u32, position: Position, mut rest: &[u8]) -> Option<bool> {
+        let mut at = position;
+        while !rest.is_empty() {
+            // The connection has checked them: each is whole.
+            let record = Record::parse(rest).ok()?.bytes();
+            if !self.wait_for_room() {
+                return Some(false);
+            }
+            if let Err(error) = self.parts.follower.take(epoch, at, record) {
+                tracing::error!(%error, "what the primary sent cannot be followed");
+                return None;
+            }
+            at = at.plus(record.len());
+            rest = &rest[record.len()..];
+        }
+        Some(true)
+    }
+
+    /// What this node has from some page on is not the primary's.
+    fn truncated(&self, bases: &[Base], lead: &Lead) -> Again {
+        match agreed(bases, |page_no| self.parts.life.base_at(page_no)) {
+            Some(base) => {
+                tracing::warn!(primary = lead.node, page = base.page_no, "this log has to be cut back");
+                Again::Cut(base.page_no)
+            }
+            None => Again::Anew,
+        }
     }
 
     /// A primary serves this node.
@@ -352,6 +358,16 @@ impl Engine {
             }
         }
     }
+}
+
+/// What a node does that was turned away.
+fn rejected(reject: &Reject) -> Option<Again> {
+    if let Reject::Diverged(why) = reject {
+        tracing::error!(why, "alarm: this node's history differs from the primary's");
+        return Some(Again::Anew);
+    }
+    tracing::warn!(%reject, "not served");
+    None
 }
 
 fn now_ns() -> u64 {

@@ -25,7 +25,7 @@ impl Engine {
         match self.promote(request, heard) {
             Ok((lead, promotion)) => Some(Lead { reply: Some((reply, promotion)), ..lead }),
             Err(refused) => {
-                reply.try_send(refused).ok();
+                reply.try_send(*refused).ok();
                 None
             }
         }
@@ -39,7 +39,7 @@ impl Engine {
         };
         let heard = self.parts.cluster.ask_others();
         if let Err(refused) = self.check(Request::Planned, &heard) {
-            reply.try_send(refused).ok();
+            reply.try_send(*refused).ok();
             return None;
         }
         self.planned = Some((reply, Instant::now()));
@@ -104,9 +104,9 @@ impl Engine {
         &mut self,
         request: Request,
         heard: &[(SocketAddr, Answer)],
-    ) -> Result<(Lead, Promotion), Promotion> {
+    ) -> Result<(Lead, Promotion), Box<Promotion>> {
         let (state, skipped_loss) = self.check(request, heard)?;
-        let failed = |why: String| Promotion::refused("epoch", why);
+        let failed = |why: String| Box::new(Promotion::refused("epoch", why));
         let epoch = self.epoch_above(&state, heard).map_err(failed)?;
         let kept = self.fence_others(&state, heard, epoch);
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
@@ -124,26 +124,23 @@ impl Engine {
         &mut self,
         request: Request,
         heard: &[(SocketAddr, Answer)],
-    ) -> Result<(ClusterState, bool), Promotion> {
-        let unknown = |why: &str| Promotion::refused("lease", why);
-        let state = self.state(heard).map_err(|why| unknown(&why))?;
-        let state =
-            state.ok_or_else(|| Promotion::refused("in-sync", "this node knows of no cluster yet"))?;
-        let facts = self.facts(request, heard, &state).map_err(|why| unknown(&why))?;
+    ) -> Result<(ClusterState, bool), Box<Promotion>> {
+        let refused = |check: &str, why: &str| Box::new(Promotion::refused(check, why));
+        let state = self.state(heard).map_err(|why| refused("lease", &why))?;
+        let state = state.ok_or_else(|| refused("in-sync", "this node knows of no cluster yet"))?;
+        let facts = self.facts(request, heard, &state).map_err(|why| refused("lease", &why))?;
         let promised = *self.parts.life.promised.lock();
         let has_leases = self.parts.cluster.coordinator.has_leases();
         let is_bound = !has_leases && promised > state.epoch && request != Request::Forced;
         let cleared =
             check(&facts).map_err(|refused| Promotion::refused(refused.check.word(), refused.why.clone()))?;
         if is_bound {
-            return Err(Promotion::refused(
-                "epoch",
-                format!(
-                    "this node has promised epoch {promised} to another node, and knows of epoch {}: \
+            let why = format!(
+                "this node has promised epoch {promised} to another node, and knows of epoch {}: \
                      look at `rialto status` of all nodes",
-                    state.epoch
-                ),
-            ));
+                state.epoch
+            );
+            return Err(refused("epoch", &why));
         }
         for skipped in &cleared.skipped {
             tracing::warn!(%skipped, "passed over by force");
@@ -262,10 +259,8 @@ impl Engine {
         if view.state() != seen {
             return Err("the cluster's state was changed by another".to_owned());
         }
-        let lease: Option<Lease> = match coordinator.has_leases() {
-            true => Some(keeper::lease(cluster).map_err(|error| error.to_string())?),
-            false => None,
-        };
+        let grant = || keeper::lease(cluster).map_err(|error| error.to_string());
+        let lease: Option<Lease> = coordinator.has_leases().then(grant).transpose()?;
         // A primary that hands over leaves its own lease to be replaced.
         let lease_is = match (&lease, &view.holder) {
             (None, _) => LeaseIs::Any,
@@ -277,9 +272,10 @@ impl Engine {
             if let Some(lease) = lease {
                 coordinator.revoke(lease.id).ok();
             }
-            return Err(match error {
-                CoordinatorError::Lost { why, .. } => format!("another was first: {why}"),
-                other => other.to_string(),
+            return Err(if let CoordinatorError::Lost { why, .. } = &error {
+                format!("another was first: {why}")
+            } else {
+                error.to_string()
             });
         }
         cluster.meta.keep(Some(&next))?;

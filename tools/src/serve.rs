@@ -2,8 +2,10 @@
 
 pub mod aside;
 mod asked;
+pub mod begin;
 pub mod cluster;
 pub mod command;
+pub mod core;
 pub mod current;
 pub mod divergence;
 pub mod files;

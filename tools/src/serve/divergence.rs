@@ -1,4 +1,4 @@
-//! The report of what was cut off a log, for a person.
+//! What the cluster went on without: cut off a node's log between two of its lives, with a report for a person.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rialto_journal::layout::PAGE_BYTES;
 use rialto_journal::page::PageView;
-use rialto_journal::recover::divergent::Divergent;
+use rialto_journal::recover::divergent::{Divergent, cut};
+use rialto_journal::recover::recover;
 use rialto_protocol::Command;
+
+use super::start::{Plan, find_ring, start_of, take_directory, usable_snapshot};
 
 /// Writes beside the kept pages what is in them, and whether any of it may have been told to someone. `committed`: the
 /// last command that this node's own pages say was released.
@@ -50,4 +53,42 @@ pub fn report(dir: &Path, cut: &Divergent, committed: u64) -> anyhow::Result<Pat
     }
     std::fs::write(&path, text).with_context(|| format!("{}: cannot write", path.display()))?;
     Ok(path)
+}
+
+/// Takes back the end of a node's log from this page on, that its cluster went on without; a report says what it was.
+pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<()> {
+    let mut remarks = Vec::new();
+    let (disk, lock, mut meta) = take_directory(plan)?;
+    let found = find_ring(plan, meta.get(), &mut remarks)?;
+    let snapshot = usable_snapshot(&disk, plan, &meta, &mut remarks)?;
+    let start = start_of(plan, &disk, &meta, snapshot.as_ref());
+    let recovered = recover(&start, &mut meta, found.as_deref())?;
+    let committed = recovered.scan.committed_seq;
+    drop(recovered);
+    // What goes may have been acknowledged: until it has come again this node is not what its acks said.
+    meta.update(|meta| meta.lost_unsynced = true)?;
+    if let Some(cut) = cut(&start, &mut meta, page_no)? {
+        let report = report(&plan.dir, &cut, committed)?;
+        tracing::warn!(
+            page = cut.page_no,
+            pages = cut.pages,
+            report = %report.display(),
+            "the end of this log is not the cluster's: kept aside"
+        );
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Puts aside all that a node has, whose history is not its cluster's: it begins anew, as an empty node that joins.
+pub fn begin_anew(dir: &Path) -> anyhow::Result<()> {
+    let kept = (0..u32::MAX).map(|n| dir.join(format!("divergent/whole-{n}"))).find(|path| !path.exists());
+    let kept = kept.context("numbers do not run out")?;
+    std::fs::create_dir_all(&kept).with_context(|| format!("{}: cannot create", kept.display()))?;
+    for name in ["commands", "events", "snapshots", "node.meta"] {
+        let (from, to) = (dir.join(name), kept.join(name));
+        std::fs::rename(&from, &to).with_context(|| format!("{}: cannot put aside", from.display()))?;
+    }
+    tracing::error!(kept = %kept.display(), "alarm: this node's history was not its cluster's; it begins anew");
+    Ok(())
 }

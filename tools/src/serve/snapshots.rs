@@ -22,7 +22,8 @@ use rialto_journal::storage::FAILURE_STORAGE;
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Sequence;
 
-use super::start::{Core, Upkeep, lock_meta};
+use super::core::Core;
+use super::start::{Upkeep, lock_meta};
 
 /// What became of a snapshot that was to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

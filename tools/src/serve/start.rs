@@ -6,13 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::Context;
-use rialto_engine::clock::WallClock;
 use rialto_engine::exchange::Exchange;
-use rialto_engine::follow::{Follower, FollowerParts};
-use rialto_engine::matcher::{EVENT_PAGES_FREE_MIN, Matcher, Parts};
+use rialto_engine::matcher::EVENT_PAGES_FREE_MIN;
 use rialto_engine::ports::{Counters, InHand, OnPublish, Port, Readers};
 use rialto_engine::replay::Replay;
-use rialto_gateway::view::seed::Seed;
 use rialto_journal::cursor::{Cursors, Policy};
 use rialto_journal::disk::real::{Backend, RealDisk};
 use rialto_journal::disk::{Disk, Durability, durability_of};
@@ -25,21 +22,17 @@ use rialto_journal::position::Position;
 use rialto_journal::reader::LogReader;
 use rialto_journal::recover::generation::{self, Generation, GenerationPlan};
 use rialto_journal::recover::ring::{self, RingFound};
-use rialto_journal::recover::scan::{Base, EpochStart};
-use rialto_journal::recover::{Recovered, Start, divergent, recover};
+use rialto_journal::recover::scan::Base;
+use rialto_journal::recover::{Recovered, Start, recover};
 use rialto_journal::segment::Log;
 use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::shared::Identity;
 use rialto_journal::snapshot::{Snapshot, Snapshots};
 use rialto_journal::storage::{Stepped, Storage};
-use rialto_protocol::command::EpochOpened;
-use rialto_protocol::reference::{Author, Operation};
-use rialto_protocol::{Command, Epoch, Name, Note, Sequence, SessionId, SessionSeq, Timestamp};
+use rialto_protocol::reference::Operation;
+use rialto_protocol::{Command, Sequence, Timestamp};
 use rialto_shmring::Doorbell;
 
-use super::divergence;
-use super::note::PanicNote;
-use super::seed;
 use crate::failure::{Code, failure};
 
 /// What a node is to be.
@@ -177,7 +170,12 @@ pub fn open(plan: &Plan) -> anyhow::Result<Opened> {
     Ok(Opened { power_lost, memory_found, ..opened })
 }
 
-fn start_of(plan: &Plan, disk: &Arc<dyn Disk>, meta: &MetaFile, snapshot: Option<&Snapshot>) -> Start {
+pub(super) fn start_of(
+    plan: &Plan,
+    disk: &Arc<dyn Disk>,
+    meta: &MetaFile,
+    snapshot: Option<&Snapshot>,
+) -> Start {
     let genesis = Base::genesis(&meta.get().cluster_id);
     Start {
         disk: Arc::clone(disk),
@@ -190,47 +188,9 @@ fn start_of(plan: &Plan, disk: &Arc<dyn Disk>, meta: &MetaFile, snapshot: Option
     }
 }
 
-/// Takes back the end of a node's log from this page on, that its cluster went on without; a report says what it was.
-pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<()> {
-    let mut remarks = Vec::new();
-    let (disk, lock, mut meta) = take_directory(plan)?;
-    let found = find_ring(plan, meta.get(), &mut remarks)?;
-    let snapshot = usable_snapshot(&disk, plan, &meta, &mut remarks)?;
-    let start = start_of(plan, &disk, &meta, snapshot.as_ref());
-    let recovered = recover(&start, &mut meta, found.as_deref())?;
-    let committed = recovered.scan.committed_seq;
-    drop(recovered);
-    // What goes may have been acknowledged: until it has come again this node is not what its acks said.
-    meta.update(|meta| meta.lost_unsynced = true)?;
-    if let Some(cut) = divergent::cut(&start, &mut meta, page_no)? {
-        let report = divergence::report(&plan.dir, &cut, committed)?;
-        tracing::warn!(
-            page = cut.page_no,
-            pages = cut.pages,
-            report = %report.display(),
-            "the end of this log is not the cluster's: kept aside"
-        );
-    }
-    drop(lock);
-    Ok(())
-}
+pub(super) type Locked = (Arc<dyn Disk>, NodeLock, MetaFile);
 
-/// Puts aside all that a node has, whose history is not its cluster's: it begins anew, as an empty node that joins.
-pub fn begin_anew(dir: &std::path::Path) -> anyhow::Result<()> {
-    let kept = (0..u32::MAX).map(|n| dir.join(format!("divergent/whole-{n}"))).find(|path| !path.exists());
-    let kept = kept.context("numbers do not run out")?;
-    std::fs::create_dir_all(&kept).with_context(|| format!("{}: cannot create", kept.display()))?;
-    for name in ["commands", "events", "snapshots", "node.meta"] {
-        let (from, to) = (dir.join(name), kept.join(name));
-        std::fs::rename(&from, &to).with_context(|| format!("{}: cannot put aside", from.display()))?;
-    }
-    tracing::error!(kept = %kept.display(), "alarm: this node's history was not its cluster's; it begins anew");
-    Ok(())
-}
-
-type Locked = (Arc<dyn Disk>, NodeLock, MetaFile);
-
-fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
+pub(super) fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(plan.backend));
     disk.create_dir(&plan.dir)
         .with_context(|| format!("--data {}: cannot create this directory", plan.dir.display()))?;
@@ -266,7 +226,7 @@ fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
     Ok((disk, lock, meta))
 }
 
-fn find_ring(
+pub(super) fn find_ring(
     plan: &Plan,
     meta: &NodeMeta,
     remarks: &mut Vec<String>,
@@ -285,7 +245,7 @@ fn find_ring(
 
 /// The newest snapshot that is right, if the event segments before it are all there: if not, they are made again from
 /// the commands.
-fn usable_snapshot(
+pub(super) fn usable_snapshot(
     disk: &Arc<dyn Disk>,
     plan: &Plan,
     meta: &MetaFile,
@@ -469,219 +429,11 @@ fn compare_chain(storage: &mut Storage, (page, hash): (u64, [u8; 16]), at: Seque
     }
 }
 
-fn storage_failed(storage: &Storage) -> anyhow::Error {
+pub(super) fn storage_failed(storage: &Storage) -> anyhow::Error {
     let why = storage.failure().map_or_else(String::new, ToString::to_string);
     failure(Code::Stopped, format!("the journal failed: {why}"))
 }
 
 pub(super) fn lock_meta(meta: &Mutex<MetaFile>) -> std::sync::MutexGuard<'_, MetaFile> {
     meta.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// A node that acts: its epoch is open and its reference data are loaded.
-#[derive(Debug)]
-pub struct Begun {
-    /// Where it lives.
-    pub place: Place,
-    /// The matcher, ready to run.
-    pub matcher: Matcher<WallClock>,
-    /// Keeps what it writes.
-    pub storage: Storage,
-    /// The node's cursors.
-    pub cursors: Arc<Cursors>,
-    /// The command log.
-    pub commands: Arc<LogRing>,
-    /// The event log.
-    pub events: Arc<LogRing>,
-    /// The epochs so far.
-    pub epochs: Arc<EpochTable>,
-    /// The epoch in force.
-    pub epoch: Epoch,
-}
-
-impl Opened {
-    /// Opens a new epoch, refuses what the last run died of, and loads the reference data if the journal has none.
-    pub fn begin(self, plan: &Plan, wiring: Wiring) -> anyhow::Result<Begun> {
-        let Self { place, state, commands, events, mut storage, cursors, epoch, epochs, .. } = self;
-        let epoch = Epoch(epoch + 1);
-        lock_meta(&place.meta).update(|meta| meta.promised_epoch = epoch.0)?;
-        let rings = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
-        let parts = FollowerParts {
-            exchange: state.0,
-            sequence: state.1,
-            timestamp: state.2,
-            commands,
-            events,
-            cursors: Arc::clone(&cursors),
-            epochs: Arc::clone(&epochs),
-        };
-        let mut matcher = matcher(parts, wiring, epoch);
-        open_epoch(&mut matcher, plan, (epoch, false), &mut |_| store_all(&mut storage))?;
-        Ok(Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epochs, epoch })
-    }
-}
-
-/// A matcher that goes on with these parts in a new epoch, which begins with the next page.
-pub fn matcher(parts: FollowerParts, wiring: Wiring, epoch: Epoch) -> Matcher<WallClock> {
-    let FollowerParts { exchange, sequence, timestamp, mut commands, events, cursors, epochs } = parts;
-    commands.set_epoch(epoch.0);
-    let (page_no, first_seq) = (commands.end().page(), sequence.0 + 1);
-    epochs.begun(EpochStart { epoch: epoch.0, page_no, first_seq });
-    let parts = Parts {
-        exchange,
-        sequence,
-        timestamp,
-        commands,
-        events,
-        cursors,
-        readers: wiring.readers,
-        on_publish: wiring.on_publish,
-        storage: wiring.storage_bell,
-        counters: wiring.counters,
-        in_hand: wiring.in_hand,
-        clock: WallClock,
-    };
-    Matcher::new(parts, wiring.ports)
-}
-
-/// Waits until what a matcher has published is stored.
-pub type Stored<'a> = &'a mut dyn FnMut(Sequence) -> anyhow::Result<()>;
-
-/// Journals that the epoch begins, whether commands may have been lost before it, what the last run died of, and the
-/// reference data if there are none; all of it is durable on return.
-pub fn open_epoch(
-    matcher: &mut Matcher<WallClock>,
-    plan: &Plan,
-    (epoch, loss): (Epoch, bool),
-    stored: Stored<'_>,
-) -> anyhow::Result<()> {
-    let is_loaded = matcher.exchange().directory().loaded();
-    if matcher.sequence() == Sequence(0) {
-        submit(matcher, &Command::Version(rialto_protocol::VERSION), stored)?;
-    }
-    let node: Name = plan.node.parse()?;
-    submit(matcher, &Command::Epoch(EpochOpened { epoch, node, loss }), stored)?;
-    let left_behind = PanicNote::in_dir(&plan.dir);
-    if let Some((session, number)) = left_behind.read()? {
-        matcher.submit(SessionId(session), SessionSeq(number), &Command::Refuse);
-        settle(matcher, stored)?;
-        left_behind.remove()?;
-    }
-    if !is_loaded {
-        let author = Author {
-            uid: rustix::process::getuid().as_raw(),
-            pid: std::process::id(),
-            why: Note::clipped("first start"),
-        };
-        for operation in &plan.reference {
-            submit(matcher, &Command::Operate(author, *operation), stored)?;
-        }
-        submit(matcher, &Command::Operate(author, Operation::Loaded), stored)?;
-    }
-    settle(matcher, stored)
-}
-
-fn submit(matcher: &mut Matcher<WallClock>, command: &Command, stored: Stored<'_>) -> anyhow::Result<()> {
-    matcher.submit(SessionId::NONE, SessionSeq::NONE, command);
-    if matcher.has_room() { Ok(()) } else { settle(matcher, stored) }
-}
-
-/// Publishes what was submitted and has it stored.
-fn settle(matcher: &mut Matcher<WallClock>, stored: Stored<'_>) -> anyhow::Result<()> {
-    matcher.settle();
-    stored(matcher.sequence())
-}
-
-/// While nothing else runs, storage works here.
-fn store_all(storage: &mut Storage) -> anyhow::Result<()> {
-    loop {
-        match storage.step() {
-            Stepped::Failed => return Err(storage_failed(storage)),
-            Stepped::Idle => return Ok(()),
-            Stepped::Worked | Stepped::Released => {}
-        }
-    }
-}
-
-/// A node's parts but its engine: what its other threads work with, whatever it is in its cluster.
-#[derive(Debug)]
-pub struct Core {
-    /// Where it lives.
-    pub place: Place,
-    /// Its directory.
-    pub dir: PathBuf,
-    /// Keeps what the engine writes.
-    pub storage: Storage,
-    /// The node's cursors.
-    pub cursors: Arc<Cursors>,
-    /// The command log.
-    pub commands: Arc<LogRing>,
-    /// The event log.
-    pub events: Arc<LogRing>,
-    /// The epochs so far.
-    pub epochs: Arc<EpochTable>,
-    /// What gateways start from.
-    pub seed: Seed,
-    /// A second state, for the shadow.
-    pub copy: Option<Exchange>,
-    /// The last command that both have applied.
-    pub sequence: Sequence,
-    /// Whether the exchange takes cancels only.
-    pub cancel_only: bool,
-    /// The epoch of the last Epoch command.
-    pub epoch: u32,
-}
-
-impl Begun {
-    /// The matcher, and the rest.
-    pub fn split(self) -> anyhow::Result<(Matcher<WallClock>, Core)> {
-        let Self { place, matcher, storage, cursors, commands, events, epochs, .. } = self;
-        let logs = (commands, events, epochs);
-        let core = Core::new((matcher.exchange(), matcher.sequence()), (place, storage, cursors), logs)?;
-        Ok((matcher, core))
-    }
-}
-
-type Logs = (Arc<LogRing>, Arc<LogRing>, Arc<EpochTable>);
-
-impl Core {
-    fn new(
-        (exchange, sequence): (&Exchange, Sequence),
-        (place, storage, cursors): (Place, Storage, Arc<Cursors>),
-        (commands, events, epochs): Logs,
-    ) -> anyhow::Result<Self> {
-        Ok(Self {
-            seed: seed::of(exchange, sequence),
-            copy: Some(Exchange::from_state_body(&exchange.state_body())?),
-            cancel_only: exchange.directory().cancel_only(),
-            epoch: exchange.epoch_opened().0,
-            dir: place.dir.clone(),
-            place,
-            storage,
-            cursors,
-            commands,
-            events,
-            epochs,
-            sequence,
-        })
-    }
-}
-
-impl Opened {
-    /// A follower of another node, and the rest. Nothing is released here but what that node has.
-    pub fn follow(self) -> anyhow::Result<(Follower, Core)> {
-        let Self { place, state, commands, events, storage, cursors, epochs, page_epoch, .. } = self;
-        let logs = (Arc::clone(commands.ring()), Arc::clone(events.ring()), Arc::clone(&epochs));
-        let core = Core::new((&state.0, state.1), (place, storage, Arc::clone(&cursors)), logs)?;
-        let parts = FollowerParts {
-            exchange: state.0,
-            sequence: state.1,
-            timestamp: state.2,
-            commands,
-            events,
-            cursors,
-            epochs,
-        };
-        Ok((Follower::new(parts, page_epoch), core))
-    }
 }

@@ -23,8 +23,9 @@ use super::keeper::{self, Lease};
 use super::port::PortOrder;
 use super::{Cluster, Life, policy_of};
 use crate::request::Promotion;
+use crate::serve::begin::{matcher, open_epoch};
 use crate::serve::run::{Again, End};
-use crate::serve::start::{Plan, Wiring, lock_meta, matcher, open_epoch};
+use crate::serve::start::{Plan, Wiring, lock_meta};
 
 mod follow;
 mod hello;

@@ -33,9 +33,11 @@ use super::{Cluster, Life, MetaSlot, ack_policy_of, has_node, port};
 use crate::config::HostPort;
 use crate::failure::{Code, failure};
 use crate::request::Nonces;
+use crate::serve::core::Core;
 use crate::serve::current::Current;
+use crate::serve::divergence;
 use crate::serve::run::{Again, End, Running, Settings, open, spawn, wire};
-use crate::serve::start::{self, Opened, lock_meta};
+use crate::serve::start::{Opened, lock_meta};
 use crate::serve::{listen, metrics, socket, threads};
 
 /// Between two looks at signals and failures.
@@ -285,8 +287,8 @@ impl Outer {
     fn between(&self, again: Again) -> anyhow::Result<()> {
         match again {
             Again::Fenced => Ok(()),
-            Again::Cut(page_no) => start::cut_back(&self.settings.plan, page_no),
-            Again::Anew => start::begin_anew(&self.settings.plan.dir),
+            Again::Cut(page_no) => divergence::cut_back(&self.settings.plan, page_no),
+            Again::Anew => divergence::begin_anew(&self.settings.plan.dir),
         }
     }
 }
@@ -375,7 +377,7 @@ fn counted(settings: &Settings, me: &str, opened: &Opened) -> anyhow::Result<Cou
 }
 
 fn new_life(
-    core: &start::Core,
+    core: &Core,
     parts: &crate::serve::run::NodeParts,
     (start, counted): (rialto_journal::recover::scan::Base, CountedCopy),
     orders: Sender<Order>,

@@ -222,6 +222,8 @@ pub struct Answer {
     pub promised_epoch: u32,
     /// Behind its last closed page.
     pub end: Base,
+    /// The epoch of the last command that it holds.
+    pub log_epoch: u32,
     /// The last command that it holds, closed page or not.
     pub last_seq: u64,
     /// The last command that is durable there.

@@ -361,6 +361,7 @@ impl Node for Primary {
             epoch: self.epoch(),
             promised_epoch: self.promised,
             end: *self.log.bases.last().unwrap(),
+            log_epoch: self.epoch(),
             last_seq: self.log.next_seq - 1,
             synced_seq: 0,
             in_sync: vec!["a".to_owned()],

@@ -315,7 +315,10 @@ impl Cluster {
     pub fn ask(&self, address: SocketAddr, hand_over: bool) -> Option<Answer> {
         let question = Question::Status(Ask { node: self.me.clone(), hand_over });
         match ask(address, &self.credentials, &question, ASK) {
-            Ok(Reply::Status(answer)) if answer.node != self.me => Some(answer),
+            // One that has not opened its journal yet says nothing of it.
+            Ok(Reply::Status(answer)) if answer.node != self.me && answer.cluster_id.is_some() => {
+                Some(answer)
+            }
             Ok(_) => None,
             Err(error) => {
                 tracing::debug!(%error, "a node does not answer");
@@ -338,6 +341,7 @@ impl Cluster {
             epoch: life.epoch(),
             promised_epoch: *life.promised.lock(),
             end,
+            log_epoch: life.epochs.rows().last().map_or(end.epoch, |row| row.epoch.max(end.epoch)),
             last_seq: cursors.published(),
             synced_seq: cursors.synced(),
             in_sync: state.as_ref().map(|state| state.in_sync.clone()).unwrap_or_default(),
@@ -360,6 +364,7 @@ impl Cluster {
             epoch: 0,
             promised_epoch: 0,
             end: Base { page_no: 0, first_seq: 1, epoch: 0, chain: [0; 16] },
+            log_epoch: 0,
             last_seq: 0,
             synced_seq: 0,
             in_sync: Vec::new(),

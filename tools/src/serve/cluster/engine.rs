@@ -317,7 +317,7 @@ fn local_state(cluster: &Cluster) -> Option<ClusterState> {
 fn is_asked_for(state: &ClusterState, own: &Member, heard: &[(SocketAddr, Answer)]) -> bool {
     let last = heard.iter().find(|(_, answer)| answer.node == state.primary);
     last.is_some_and(|(_, answer)| {
-        answer.role == Role::Starting && (answer.end.epoch, answer.last_seq) < (own.epoch, own.sequence)
+        answer.role == Role::Starting && (answer.log_epoch, answer.last_seq) < (own.epoch, own.sequence)
     })
 }
 
@@ -325,7 +325,7 @@ fn member_of(answer: &Answer, state: &ClusterState) -> Member {
     use rialto_replicator::promote::copy::CountedCopy;
     Member {
         name: answer.node.clone(),
-        epoch: answer.end.epoch.max(if answer.role == Role::Primary { answer.epoch } else { 0 }),
+        epoch: answer.log_epoch,
         sequence: answer.last_seq,
         counted: CountedCopy {
             policy: state.policy,

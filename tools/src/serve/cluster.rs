@@ -389,7 +389,9 @@ impl Cluster {
 
     /// The epoch and role as `rialto status` names them.
     pub fn role_word(&self) -> &'static str {
-        match self.life().map(|life| life.role()) {
+        let life = self.life();
+        match life.as_ref().map(|life| life.role()) {
+            Some(Role::Primary) if life.is_some_and(|life| life.is_handing_over()) => "stopped",
             Some(Role::Primary) => "primary",
             Some(Role::Standby) => "standby",
             Some(Role::Fenced) => "stopped",

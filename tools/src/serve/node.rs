@@ -84,7 +84,7 @@ impl Node {
             "node": self.name,
             "pid": std::process::id(),
             "role": row.role,
-            "epoch": epoch.0,
+            "epoch": row.epoch.unwrap_or(epoch.0),
             "primary": row.primary,
             "ack": cursors.policy().name(),
             "policy_met": leads.then_some(is_met),
@@ -113,6 +113,7 @@ impl Node {
         told::Row {
             role: "primary",
             primary: Some(self.name.clone()),
+            epoch: None,
             in_sync: vec![self.name.clone()],
             standbys: json!([]),
         }

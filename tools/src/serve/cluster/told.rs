@@ -110,6 +110,8 @@ pub struct Row {
     pub role: &'static str,
     /// Name of the primary, as far as it is known.
     pub primary: Option<String>,
+    /// The epoch that it leads, of a primary.
+    pub epoch: Option<u32>,
     /// The in-sync set, as this node knows it.
     pub in_sync: Vec<String>,
     /// The standbys, of a primary.
@@ -139,6 +141,7 @@ pub fn row(cluster: &Cluster) -> Row {
         life.awaited.rows().into_iter().map(told).collect()
     });
     Row {
+        epoch: leads.map(|life| life.epoch()),
         role: cluster.role_word(),
         primary: state.as_ref().map(|state| state.primary.clone()),
         in_sync: state.map(|state| state.in_sync).unwrap_or_default(),

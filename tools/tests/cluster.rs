@@ -192,6 +192,73 @@ fn row_13_a_forced_loss_is_reported_and_the_old_primary_keeps_its_suffix_aside()
 }
 
 #[test]
+fn a_strict_primary_releases_nothing_alone() {
+    let mut venue = Venue::new(2, "disk+ram").flags(&["--strict"]);
+    venue.start(0);
+    until("it is alone", || (venue.row(0)["policy_met"] == false).then_some(()));
+    venue.start(1);
+    venue.wait_in_sync(&[0, 1]);
+    let trader = Trader::start(&venue.fix, 1);
+    std::thread::sleep(Duration::from_millis(200));
+    venue.kill(1);
+    until("it is alone again", || (venue.row(0)["policy_met"] == false).then_some(()));
+    let (code, _) = venue.admin(0, &["drop", "n2"]);
+    assert_eq!(code, 1, "to drop the last standby of a strict cluster is refused");
+    venue.start(1);
+    venue.wait_in_sync(&[0, 1]);
+    let told = [trader.finish()];
+    check_orders(&venue, 0, &told);
+}
+
+#[test]
+fn a_standby_that_stands_still_shows_its_lag() {
+    let mut venue = Venue::new(2, "async");
+    venue.start_all();
+    venue.signal(1, Signal::STOP);
+    let trader = Trader::start(&venue.fix[..1], 1);
+    until("its lag is shown", || {
+        let standby = &venue.row(0)["standbys"][0];
+        let lag = |field: &str| standby[field].as_u64().unwrap_or(0);
+        (lag("lag_commands") > 50 && lag("lag_us") > 50_000).then_some(())
+    });
+    venue.signal(1, Signal::CONT);
+    let told = [trader.finish()];
+    until("it has caught up", || (venue.row(0)["standbys"][0]["lag_commands"] == 0).then_some(()));
+    check_orders(&venue, 0, &told);
+}
+
+/// Changes the time in the first event of the page that is being filled: what a broken machine might do.
+fn change_an_event(events: &std::path::Path) {
+    let mut bytes = std::fs::read(events).unwrap();
+    let number = |at: usize, bytes: &[u8]| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    // A header, a word for each page, then the pages.
+    let pages = (bytes.len() - 4096) / (4096 + 8);
+    let first = 4096 + (pages * 8).next_multiple_of(4096);
+    let filled = (first..bytes.len()).step_by(4096).filter(|at| number(at + 16, &bytes) > 0);
+    let newest = filled.max_by_key(|at| number(at + 8, &bytes)).unwrap();
+    let time = newest + 64 + 8;
+    bytes[time] ^= 1;
+    let file = std::fs::OpenOptions::new().write(true).open(events).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes[time..=time], time as u64).unwrap();
+}
+
+#[test]
+fn a_standby_whose_events_differ_leaves_the_in_sync_set() {
+    let mut venue = Venue::new(2, "disk+ram");
+    venue.start_all();
+    change_an_event(&venue.memory(1).join("events.log"));
+    let trader = Trader::start(&venue.fix, 1);
+    until("it is found out", || {
+        let row = venue.row(0);
+        (row["in_sync"] == json!(["n1"]) && row["standbys"][0]["differs"] == true).then_some(())
+    });
+    let (code, refused) = venue.promote(1, &["--planned"]);
+    assert_eq!((code, &refused["refused"]["check"]), (3, &json!("in-sync")), "{refused}");
+    let told = [trader.finish()];
+    check_orders(&venue, 0, &told);
+}
+
+#[test]
 fn a_stranger_on_the_replication_port_hears_nothing_and_disturbs_nobody() {
     let mut venue = Venue::new(2, "disk+ram");
     venue.start_all();

@@ -188,6 +188,14 @@ deposit = [{{ id = "d1", account = "A1", asset = "USD", amount = "1000000000.00"
         }
     }
 
+    /// The shared memory of a node that runs.
+    pub(crate) fn memory(&self, node: usize) -> PathBuf {
+        let prefix = format!("rialto-{}-n{}-", self.name, node + 1);
+        let found = fs::read_dir(self.shm.path()).unwrap().map(|entry| entry.unwrap().path());
+        let is_its = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(&prefix);
+        found.into_iter().find(is_its).expect("it runs")
+    }
+
     /// Runs `rialto` with these words; exit code and the JSON on stdout.
     pub(crate) fn rialto(&self, words: &[&str]) -> (i32, Value) {
         let output = Command::new(env!("CARGO_BIN_EXE_rialto")).args(words).output().unwrap();

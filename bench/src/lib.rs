@@ -3,6 +3,7 @@
 pub mod engine;
 pub mod flow;
 pub mod journal;
+pub mod link;
 pub mod load;
 pub mod machine;
 pub mod memory;

@@ -10,8 +10,6 @@ mod member;
 mod wire;
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -57,8 +55,8 @@ pub struct LogOn {
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The node's FIX address.
-    pub address: SocketAddr,
+    /// FIX addresses of the nodes, the primary among them.
+    pub nodes: Vec<String>,
     /// One connection each.
     pub members: Vec<LogOn>,
     /// What is traded.
@@ -96,6 +94,8 @@ pub struct WireReport {
     pub probe: Probe,
     /// Orders that these connections had in the books at the end.
     pub book_orders: u64,
+    /// Connections that were lost and made again.
+    pub reconnects: u64,
     /// Connections.
     pub connections: usize,
     /// Asks in flight on each; null in an open loop.
@@ -163,7 +163,7 @@ pub fn run(plan: &Plan, probe: Probe) -> Result<WireReport, LoadError> {
             }
         };
         for member in &mut members {
-            member.flush()?;
+            member.flush();
         }
         listen(&mut members, next_ns.min(end_ns).saturating_sub(clock()), &clock, &mut counts)?;
     }
@@ -172,7 +172,7 @@ pub fn run(plan: &Plan, probe: Probe) -> Result<WireReport, LoadError> {
     let until = Instant::now() + DRAIN;
     while members.iter().any(|member| member.in_flight() > 0) && Instant::now() < until {
         for member in &mut members {
-            member.flush()?;
+            member.flush();
         }
         listen(&mut members, SLEEP_MAX_NS, &clock, &mut counts)?;
     }
@@ -191,6 +191,7 @@ pub fn run(plan: &Plan, probe: Probe) -> Result<WireReport, LoadError> {
         us: counts.latencies.microseconds(),
         probe,
         book_orders: members.iter().map(|member| member.resting() as u64).sum(),
+        reconnects: members.iter().map(Member::reconnects).sum(),
         connections: members.len(),
         window: match plan.pace {
             Pace::Open { .. } => None,
@@ -227,17 +228,28 @@ fn listen(
     let interest = |member: &Member| {
         if member.has_unsent() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN }
     };
-    let mut waited: Vec<PollFd<'_>> =
-        members.iter().map(|member| PollFd::from_borrowed_fd(member.as_fd(), interest(member))).collect();
+    for member in members.iter_mut() {
+        member.tend()?;
+    }
+    let mut waited: Vec<PollFd<'_>> = Vec::with_capacity(members.len());
+    let mut places = Vec::with_capacity(members.len());
+    for (place, member) in members.iter().enumerate() {
+        if let Some(fd) = member.fd() {
+            waited.push(PollFd::from_borrowed_fd(fd, interest(member)));
+            places.push(place);
+        }
+    }
     let nanoseconds = i64::try_from(for_ns.min(SLEEP_MAX_NS)).expect("at most 10 ms");
     match poll(&mut waited, Some(&Timespec { tv_sec: 0, tv_nsec: nanoseconds })) {
         Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),
         Ok(_) => {}
         Err(error) => return Err(error.into()),
     }
-    let spoken: Vec<bool> = waited.iter().map(|fd| fd.revents().intersects(!PollFlags::OUT)).collect();
-    for (member, _) in members.iter_mut().zip(spoken).filter(|(_, spoken)| *spoken) {
-        member.hear(clock, counts)?;
+    let spoken = waited.iter().map(|fd| fd.revents().intersects(!PollFlags::OUT));
+    let spoken: Vec<usize> =
+        places.into_iter().zip(spoken).filter_map(|(at, spoken)| spoken.then_some(at)).collect();
+    for place in spoken {
+        members[place].hear(clock, counts)?;
     }
     Ok(())
 }

@@ -142,7 +142,7 @@ impl Demo {
         let command = client_command(address);
         self.say(&format!("trade along: {} {}", command[0].trim_end_matches(" \\"), command[1]))?;
         let figures = Arc::new(Mutex::new(Figures::new(trades_so_far(node)?)));
-        let floor = Floor::open(address, (self.seed, &prefix()), &figures)?;
+        let floor = Floor::open(&[address.to_string()], (self.seed, &prefix()), &figures)?;
         let close = Arc::new(AtomicBool::new(false));
         let closing = Arc::clone(&close);
         let ended = Arc::clone(stop);

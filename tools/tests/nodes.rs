@@ -233,3 +233,41 @@ fn a_client_with_all_addresses_goes_on_after_a_kill_and_each_order_counts_once()
     wanted.sort_unstable();
     assert_eq!(found, wanted);
 }
+
+#[test]
+fn a_load_with_all_addresses_goes_on_after_a_kill_and_knows_what_is_in_the_books() {
+    for flags in [&["--rate", "500"][..], &["--rate", "500", "--fix"]] {
+        let home = Home::new(CONFIG);
+        let node = node_of(&home);
+        let address = node.fix().to_owned();
+        let (standby, _) = standby(&address);
+        let nodes = format!("{},{standby},{address}", nobody());
+        let load = Command::new(env!("CARGO_BIN_EXE_rialto"))
+            .args(["bench", "wire", "--nodes", &nodes, "--connections", "2", "--seconds", "3", "--json"])
+            .arg("--config")
+            .arg(home.config())
+            .arg("--probe-dir")
+            .arg(home.config().parent().unwrap())
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let trades = |node: &Node| node.status(&[])["cursors"]["published"].as_u64().unwrap();
+        node::until("orders", || (trades(&node) > 300).then_some(()));
+        node.kill();
+        let node = home.start(&[]);
+        let output = load.wait_with_output().unwrap();
+        let (code, stdout, stderr) = told(&output);
+        assert_eq!(code, Some(0), "{flags:?}: {stderr}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(
+            (&report["unanswered"], &report["reconnects"]),
+            (&json!(0), &json!(2)),
+            "{flags:?}: {report}"
+        );
+        let orders = node.asked(&["show", "orders"]);
+        let open = orders["orders"].as_array().unwrap().len() as u64;
+        assert_eq!(report["book_orders"].as_u64(), Some(open), "{flags:?}: {report}");
+    }
+}

@@ -1,84 +1,103 @@
-//! One connection of a load: what it has asked and not heard back, and since when.
+//! One connection of a load: what it has asked and not heard back, and since when. It comes back after a loss and sends
+//! again what had no answer.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::io::ErrorKind;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::asks::{Asks, Placed};
 use super::wire::{Report, Wire};
 use super::{Counts, LoadError, LogOn, Plan};
 use crate::flow::Random;
+use crate::link::{Link, Numbers, is_elsewhere};
 
 /// How long a log-on may take.
 const LOG_ON_WITHIN: Duration = Duration::from_secs(10);
+/// How long nobody may be the primary.
+const LOST_MAX: Duration = Duration::from_secs(30);
+/// Between two looks at a log-on.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
 /// Bytes that wait to be sent, beyond which a closed loop asks no more.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
-/// A logged-on connection.
+/// A member of the exchange, and its connection.
 #[derive(Debug)]
 pub(super) struct Member {
-    who: String,
-    stream: TcpStream,
+    log_on: LogOn,
+    link: Link,
+    numbers: Numbers,
     wire: Wire,
     asks: Asks,
     line: Vec<u8>,
-    unsent: Vec<u8>,
+    framed: Vec<u8>,
     /// Room to read into, and how many bytes of it hold the start of a message.
     unread: Vec<u8>,
     held: usize,
     in_flight: VecDeque<Asked>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Asked {
     id: u64,
     since_ns: u64,
     placed: Option<Placed>,
+    /// As it was said, and under which number.
+    line: Box<[u8]>,
+    number: u32,
 }
 
 impl Member {
     /// Logs on. `number` tells the members apart.
     pub(super) fn open(plan: &Plan, log_on: &LogOn, number: u64) -> Result<Member, LoadError> {
-        let who = log_on.user.clone();
-        let failed = |error| LoadError::Socket { who: who.clone(), error };
-        let mut stream = TcpStream::connect_timeout(&plan.address, LOG_ON_WITHIN).map_err(failed)?;
-        let LogOn { user, password } = log_on;
-        let mut wire = match &plan.fix {
-            Some(target) => Wire::fix(user, target),
+        let wire = match &plan.fix {
+            Some(target) => Wire::fix(&log_on.user, target),
             None => Wire::Line,
         };
-        let mut log_on = Vec::new();
-        wire.say(wire.log_on(user, password).as_bytes(), &mut log_on);
-        if let Some(said) = greet(&mut stream, &mut wire, &log_on).map_err(failed)? {
-            return Err(LoadError::Refused { who, said });
-        }
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let random = Random::new(plan.seed.wrapping_mul(1_000).wrapping_add(number));
-        let asks = Asks::new(random, &plan.instruments, format!("{started:x}."));
-        Ok(Member {
-            who,
-            stream,
+        let mut member = Member {
+            log_on: log_on.clone(),
+            link: Link::new(plan.nodes.clone()),
+            numbers: Numbers::default(),
             wire,
-            asks,
+            asks: Asks::new(random, &plan.instruments, format!("{started:x}.")),
             line: Vec::new(),
-            unsent: Vec::new(),
+            framed: Vec::new(),
             unread: Vec::new(),
             held: 0,
             in_flight: VecDeque::new(),
-        })
+        };
+        let until = Instant::now() + LOG_ON_WITHIN;
+        while !member.link.is_up() {
+            member.tend()?;
+            if let Some(fd) = member.link.fd() {
+                poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&LOOK)).ok();
+                member.hear(&|| 0, &mut Counts::default())?;
+            }
+            let alone = plan.nodes.len() == 1 && !is_elsewhere(&member.link.lost().why);
+            if member.link.fd().is_none() && (alone || Instant::now() >= until) {
+                return Err(member.gone());
+            }
+        }
+        Ok(member)
     }
 
     /// Asks one thing, whose latency counts from `since_ns`; whether there is room for more.
     pub(super) fn ask(&mut self, since_ns: u64) -> bool {
         self.line.clear();
+        self.framed.clear();
         let (id, placed) = self.asks.next(&mut self.line);
-        self.wire.say(&self.line, &mut self.unsent);
-        self.in_flight.push_back(Asked { id, since_ns, placed });
-        self.unsent.len() < UNSENT_BYTES_MAX
+        let number = self.wire.number();
+        self.wire.say(&self.line, &mut self.framed);
+        self.link.say(&self.framed);
+        let line = self.line.as_slice().into();
+        self.in_flight.push_back(Asked { id, since_ns, placed, line, number });
+        self.link.unsent() < UNSENT_BYTES_MAX
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -90,21 +109,44 @@ impl Member {
     }
 
     pub(super) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        self.link.unsent() > 0
+    }
+
+    pub(super) fn reconnects(&self) -> u64 {
+        self.link.lost().times
+    }
+
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.link.fd()
     }
 
     /// Sends as much as the socket takes now.
-    pub(super) fn flush(&mut self) -> Result<(), LoadError> {
-        let mut sent = 0;
-        while sent < self.unsent.len() {
-            match self.stream.write(&self.unsent[sent..]) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
-            }
+    pub(super) fn flush(&mut self) {
+        if self.has_unsent() {
+            self.link.flush(Instant::now());
         }
-        self.unsent.drain(..sent);
+    }
+
+    /// Sees that there is a connection, or will be one.
+    pub(super) fn tend(&mut self) -> Result<(), LoadError> {
+        if self.link.is_up() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        if self.link.lost().since.is_some_and(|since| now > since + LOST_MAX) {
+            return Err(self.gone());
+        }
+        let Member { log_on: LogOn { user, password }, link, numbers, wire, held, .. } = self;
+        let connected = link.tend(now, || {
+            let mut out = Vec::new();
+            let words = wire.log_on(user, password, numbers.next());
+            numbers.log_on();
+            wire.say(words.as_bytes(), &mut out);
+            out
+        });
+        if connected {
+            *held = 0;
+        }
         Ok(())
     }
 
@@ -114,54 +156,89 @@ impl Member {
         if self.unread.len() < held + READ_BYTES {
             self.unread.resize(held + READ_BYTES, 0);
         }
-        let count = match self.stream.read(&mut self.unread[held..]) {
-            Ok(0) => return Err(self.failed(ErrorKind::ConnectionAborted.into())),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(self.failed(error)),
-        };
+        let count = self.link.read(&mut self.unread[held..], Instant::now());
         let now_ns = clock();
-        let Member { who, wire, asks, in_flight, unread, unsent, .. } = self;
-        let mut replies = Vec::new();
+        let Member { log_on, link, numbers, wire, asks, in_flight, unread, .. } = self;
+        let first = numbers.next().is_none();
+        let mut out = Vec::new();
         let mut at = 0;
         while let Some((report, used)) = wire.next(&unread[at..held + count]) {
-            match report.kind {
-                b"8" | b"9" => note(asks, in_flight, &report, now_ns, counts),
-                b"1" => replies.push([b"35=0|112=", report.request].concat()),
-                b"0" | b"r" => {}
-                _ => return Err(LoadError::Refused { who: who.clone(), said: report.words() }),
-            }
             at += used;
+            let is_new =
+                report.number.is_none_or(|number| numbers.heard(report.kind, number, report.new_number));
+            let mut then = Then::Nothing;
+            match report.kind {
+                b"8" | b"9" => note(asks, in_flight, (&report, is_new), now_ns, counts),
+                b"1" => then = Then::Say([b"35=0|112=", report.request].concat()),
+                b"A" => then = Then::Resume(None),
+                b"2" => then = Then::Resume(report.from),
+                b"0" | b"4" | b"r" => {}
+                b"5" => then = Then::Leave(report.words()),
+                _ if report.bytes.starts_with(b"! ") => then = Then::Leave(report.words()),
+                _ => return Err(LoadError::Refused { who: log_on.user.clone(), said: report.words() }),
+            }
+            match then {
+                Then::Nothing => {}
+                Then::Say(line) => wire.say(&line, &mut out),
+                Then::Resume(from) => {
+                    link.logged_on();
+                    resume(wire, in_flight, from, &mut out);
+                }
+                Then::Leave(said) if first && !is_elsewhere(&said) => {
+                    return Err(LoadError::Refused { who: log_on.user.clone(), said });
+                }
+                Then::Leave(said) => link.turned_away(&said, Instant::now()),
+            }
         }
-        for reply in replies {
-            wire.say(&reply, unsent);
-        }
+        link.say(&out);
         unread.copy_within(at..held + count, 0);
         self.held = held + count - at;
         Ok(())
     }
 
-    fn failed(&self, error: io::Error) -> LoadError {
-        LoadError::Socket { who: self.who.clone(), error }
+    fn gone(&self) -> LoadError {
+        let error = std::io::Error::new(ErrorKind::ConnectionAborted, self.link.lost().why.clone());
+        LoadError::Socket { who: self.log_on.user.clone(), error }
     }
 }
 
-impl AsFd for Member {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
-    }
+/// What a message leads to.
+enum Then {
+    Nothing,
+    /// This is said.
+    Say(Vec<u8>),
+    /// What had no answer is said again: all of it, or in FIX what the node asks for.
+    Resume(Option<u64>),
+    /// This node is not the one, or not any more.
+    Leave(String),
 }
 
-/// Counts what a report answers, and keeps what rests.
+/// Says again what had no answer. In FIX the node asks for what it misses, and gets that.
+fn resume(wire: &mut Wire, in_flight: &VecDeque<Asked>, from: Option<u64>, out: &mut Vec<u8>) {
+    let end = wire.number();
+    let first = match (&wire, from) {
+        (Wire::Fix(_), None) => return,
+        (_, from) => from.and_then(|from| u32::try_from(from).ok()).unwrap_or(0),
+    };
+    let mut next = first;
+    for asked in in_flight.iter().filter(|asked| asked.number >= first) {
+        wire.fill((next, asked.number), out);
+        wire.say_again(&asked.line, asked.number, out);
+        next = asked.number + u32::from(end > 0);
+    }
+    wire.fill((next, end), out);
+}
+
+/// Counts what a report answers, and keeps what rests. One that is not new may still be the answer to what was said again.
 fn note(
     asks: &mut Asks,
     in_flight: &mut VecDeque<Asked>,
-    report: &Report<'_>,
+    (report, is_new): (&Report<'_>, bool),
     now_ns: u64,
     counts: &mut Counts,
 ) {
     let refused = report.kind == b"9" || report.exec_type == b"8";
-    if report.exec_type == b"F" && report.liquidity == b"2" {
+    if is_new && report.exec_type == b"F" && report.liquidity == b"2" {
         counts.trades += 1;
     }
     let Some(id) = asks.number(report.cl_ord_id) else { return };
@@ -179,22 +256,5 @@ fn note(
     if done {
         let order = asks.number(report.original).unwrap_or(id);
         asks.ended(order);
-    }
-}
-
-/// Sends the log-on, waits for its answer, and makes the socket one that never blocks.
-/// What was said instead of a log-on, if so.
-fn greet(stream: &mut TcpStream, wire: &mut Wire, log_on: &[u8]) -> io::Result<Option<String>> {
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(LOG_ON_WITHIN))?;
-    stream.write_all(log_on)?;
-    let (mut heard, mut byte) = (Vec::new(), [0]);
-    loop {
-        stream.read_exact(&mut byte)?;
-        heard.push(byte[0]);
-        if let Some((report, _)) = wire.next(&heard) {
-            stream.set_nonblocking(true)?;
-            return Ok((report.kind != b"A").then(|| report.words()));
-        }
     }
 }

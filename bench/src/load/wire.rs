@@ -40,6 +40,11 @@ pub(super) struct Report<'a> {
     pub(super) leaves: &'a [u8],
     pub(super) liquidity: &'a [u8],
     pub(super) request: &'a [u8],
+    pub(super) number: Option<u64>,
+    /// 36, of a gap fill.
+    pub(super) new_number: Option<u64>,
+    /// 7, of a resend request.
+    pub(super) from: Option<u64>,
     /// All of it.
     pub(super) bytes: &'a [u8],
 }
@@ -56,6 +61,9 @@ impl<'a> Report<'a> {
                 151 => report.leaves = value,
                 851 => report.liquidity = value,
                 112 => report.request = value,
+                34 => report.number = whole(value),
+                36 => report.new_number = whole(value),
+                7 => report.from = whole(value),
                 _ => {}
             }
         }
@@ -75,11 +83,49 @@ impl Wire {
         Wire::Fix(Box::new(Fix { framer: Framer::default(), sender, target, number: 1 }))
     }
 
-    /// The log-on as a line's fields.
-    pub(super) fn log_on(&self, user: &str, password: &str) -> String {
+    /// The log-on as a line's fields: the first, or one that goes on and has everything from `next` on sent again.
+    pub(super) fn log_on(&mut self, user: &str, password: &str, next: Option<u64>) -> String {
+        if let (Wire::Fix(fix), None) = (&mut *self, next) {
+            // A reset begins at 1, whoever heard of it before.
+            fix.number = 1;
+        }
+        let words = match &*self {
+            Wire::Line => "35=A".to_owned(),
+            Wire::Fix(_) => format!("35=A|98=0|108={HEARTBEAT_S}"),
+        };
+        let from = match (&*self, next) {
+            (_, Some(next)) => format!("|789={next}"),
+            (Wire::Line, None) => String::new(),
+            (Wire::Fix(_), None) => "|141=Y".to_owned(),
+        };
+        format!("{words}{from}|553={user}|554={password}")
+    }
+
+    /// The number that the next message has in FIX; 0 in line mode, which needs none.
+    pub(super) fn number(&self) -> u32 {
         match self {
-            Wire::Line => format!("35=A|553={user}|554={password}"),
-            Wire::Fix(_) => format!("35=A|98=0|108={HEARTBEAT_S}|141=Y|553={user}|554={password}"),
+            Wire::Line => 0,
+            Wire::Fix(fix) => fix.number,
+        }
+    }
+
+    /// Appends a message that was said before, marked so, under the number that it had.
+    pub(super) fn say_again(&mut self, line: &[u8], number: u32, out: &mut Vec<u8>) {
+        match self {
+            Wire::Line => {
+                out.extend_from_slice(line);
+                out.extend_from_slice(b"|43=Y\n");
+            }
+            Wire::Fix(fix) => fix.frame(line, (number, true), out),
+        }
+    }
+
+    /// Appends that nothing is said again from one number to before another.
+    pub(super) fn fill(&mut self, (from, to): (u32, u32), out: &mut Vec<u8>) {
+        if let Wire::Fix(fix) = self
+            && from < to
+        {
+            fix.frame(format!("35=4|123=Y|36={to}").as_bytes(), (from, true), out);
         }
     }
 
@@ -124,6 +170,11 @@ impl Fix {
     }
 
     fn say(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        self.frame(line, (self.number, false), out);
+        self.number += 1;
+    }
+
+    fn frame(&self, line: &[u8], (number, again): (u32, bool), out: &mut Vec<u8>) {
         let mut fields = line.split(|byte| *byte == b'|').filter_map(field);
         let (_, msg_type) = fields.next().expect("a line begins with its type");
         let now_ns = now_ns();
@@ -131,9 +182,9 @@ impl Fix {
             msg_type,
             sender: self.sender.as_bytes(),
             target: self.target.as_bytes(),
-            number: self.number,
+            number,
             sending_time_ns: now_ns,
-            first_sent_ns: None,
+            first_sent_ns: again.then_some(now_ns),
         };
         encode::message(out, &header, |writer| {
             for (tag, value) in fields {
@@ -143,7 +194,6 @@ impl Fix {
                 writer.time(TRANSACT_TIME, now_ns);
             }
         });
-        self.number += 1;
     }
 }
 
@@ -159,6 +209,10 @@ fn field(text: &[u8]) -> Option<(u16, &[u8])> {
     let equals = text.iter().position(|byte| *byte == b'=')?;
     let tag = std::str::from_utf8(&text[..equals]).ok()?.parse().ok()?;
     Some((tag, &text[equals + 1..]))
+}
+
+fn whole(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 fn now_ns() -> u64 {

@@ -1,7 +1,6 @@
 //! `rialto bench wire`: a load over TCP against a running node, by the sessions of the node's own configuration file.
 
 use std::io::Write;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,9 +26,9 @@ const SECONDS_MAX: u64 = 3_600;
 /// Load a running node through TCP in line mode or FIX, and say how fast it answers.
 #[derive(Debug, Args)]
 pub struct Wire {
-    /// FIX address of the node.
-    #[arg(long, value_name = "H:P")]
-    nodes: HostPort,
+    /// FIX addresses of the nodes; the load goes to the primary, and follows it.
+    #[arg(long, value_name = "H:P,…", value_delimiter = ',', required = true)]
+    nodes: Vec<HostPort>,
     /// The node's own configuration file: its trading sessions log on with their passwords, in the file's order, and
     /// trade its instruments. Their accounts must have deposits.
     #[arg(long, value_name = "F")]
@@ -71,7 +70,7 @@ impl Wire {
         }
         let config = Config::load(&self.config, &Overrides::default())?;
         let plan = Plan {
-            address: address(&self.nodes)?,
+            nodes: self.nodes.iter().map(ToString::to_string).collect(),
             members: self.members()?,
             instruments: traded(&config),
             fix: self.fix.then(|| config.fix.comp_id.clone()),
@@ -113,12 +112,6 @@ impl Wire {
         }
         Ok(all.into_iter().take(wanted).collect())
     }
-}
-
-fn address(node: &HostPort) -> anyhow::Result<SocketAddr> {
-    let found = (node.host.as_str(), node.port).to_socket_addrs().ok().and_then(|mut all| all.next());
-    found
-        .ok_or_else(|| failure(Code::Unreached, format!("--nodes {}:{}: no such host", node.host, node.port)))
 }
 
 fn traded(config: &Config) -> Vec<Traded> {

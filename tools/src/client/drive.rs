@@ -17,6 +17,8 @@ use crate::failure::{Code, failure};
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// Pause after all nodes said no.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a node may say nothing while it owes an answer, if there are others to ask.
+const SILENCE: Duration = Duration::from_millis(1500);
 /// How long a node may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Redirections followed in a row; more is two nodes that name each other.
@@ -54,35 +56,49 @@ impl Driver<'_> {
         let mut peer = self.connect()?;
         let mut postponed: Postponed = None;
         let mut due = Instant::now();
+        let mut heard = due;
         let idle = never::<String>();
         loop {
             let (typed, timer) = if self.session.waits() {
-                (&idle, after(due.saturating_duration_since(Instant::now())))
+                let look = if self.settings.nodes.len() > 1 { due.min(heard + SILENCE) } else { due };
+                (&idle, after(look.saturating_duration_since(Instant::now())))
             } else {
                 (input, never())
             };
             select! {
                 recv(peer.lines) -> line => match line {
-                    Ok(line) if self.heard(&line, &mut peer)? => {}
+                    Ok(line) if self.heard(&line, &mut peer)? => heard = Instant::now(),
                     Ok(_) | Err(_) => {
                         // A node that takes a log-on and ends it at once is not asked again as fast as it can answer.
                         std::thread::sleep(PAUSE.saturating_sub(peer.opened.elapsed()));
                         peer = self.connect()?;
+                        heard = Instant::now();
                     }
                 },
                 recv(typed) -> line => {
                     let Ok(line) = line else { break };
-                    due = Instant::now() + self.settings.wait;
+                    heard = Instant::now();
+                    due = heard + self.settings.wait;
                     if !self.typed(&line, &mut peer, &mut postponed)? {
                         break;
                     }
                 }
-                recv(timer) -> _ => self.overdue()?,
+                recv(timer) -> _ => {
+                    if Instant::now() >= due {
+                        self.overdue()?;
+                    } else {
+                        // Its machine may be gone without a word.
+                        drop(peer);
+                        peer = self.connect()?;
+                        heard = Instant::now();
+                    }
+                }
             }
             if !self.session.waits()
                 && let Some(word) = postponed.take()
             {
-                due = Instant::now() + self.settings.wait;
+                heard = Instant::now();
+                due = heard + self.settings.wait;
                 let step = self.session.say(word, true);
                 self.take(step, &mut peer)?;
             }

@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
 use crate::config::HostPort;
 
 /// One attempt's time to connect, so that a node that is gone does not use up all the time there is.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT: Duration = Duration::from_millis(500);
 /// Bytes of one line that a node may send.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 

@@ -1,14 +1,15 @@
-//! A trader's desk: its TCP connection in line mode, what it has asked and not heard back, and the words of the line
-//! for what it asks. Nothing here is known to the exchange but what goes over the socket.
+//! A trader's desk: its connection in line mode to whichever node is the primary, what it has asked and not heard back, and
+//! the words of the line for what it asks. Nothing here is known to the exchange but what goes over the socket. A desk that
+//! loses its connection comes back under the same numbers, and asks again what had no answer.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use rialto_bench::link::{Link, Numbers, is_elsewhere};
 use rialto_protocol::Side;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::figures::{Answer, Figures, Traded};
 use super::market::{INSTRUMENTS, TRADER_PASSWORD, price_of, price_text};
@@ -17,6 +18,10 @@ use crate::client::Line;
 
 /// How long a log-on may take.
 const LOG_ON_WITHIN: Duration = Duration::from_secs(10);
+/// How long nobody may be the primary.
+const LOST_MAX: Duration = Duration::from_secs(30);
+/// Between two looks at a log-on.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 /// A trader that has this many asks without an answer waits before it asks more.
@@ -28,50 +33,54 @@ const FILLED: usize = 2 * WAITING_MAX;
 #[derive(Debug)]
 pub struct Desk {
     name: String,
-    stream: TcpStream,
+    link: Link,
+    numbers: Numbers,
     inbox: Vec<u8>,
-    outbox: Vec<u8>,
     trader: Box<dyn Trader>,
     pad: Pad,
     /// What `ClOrdID`s of this run start with: a session may never use one twice.
     prefix: String,
-    /// Asks without an answer, and when they were sent.
-    waiting: VecDeque<(AskId, Instant)>,
+    /// Asks without an answer.
+    waiting: VecDeque<Waiting>,
     /// Orders that traded to their end, the newest first.
     filled: VecDeque<AskId>,
 }
 
+#[derive(Debug)]
+struct Waiting {
+    id: AskId,
+    sent: Instant,
+    line: Line,
+}
+
 impl Desk {
-    /// Logs `name` on at `address`, and gives up what an earlier run may have left in the books.
-    pub fn open(
-        address: SocketAddr,
-        name: &str,
-        trader: Box<dyn Trader>,
-        prefix: &str,
-    ) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, LOG_ON_WITHIN)
-            .with_context(|| format!("{name}: {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(LOG_ON_WITHIN))?;
+    /// Logs `name` on at the primary among `nodes`, and gives up what an earlier run may have left in the books.
+    pub fn open(nodes: &[String], name: &str, trader: Box<dyn Trader>, prefix: &str) -> anyhow::Result<Self> {
         let mut desk = Self {
             name: name.to_owned(),
-            stream,
+            link: Link::new(nodes.to_vec()),
+            numbers: Numbers::default(),
             inbox: Vec::new(),
-            outbox: Vec::new(),
             trader,
             pad: Pad::default(),
             prefix: format!("{prefix}-"),
             waiting: VecDeque::new(),
             filled: VecDeque::new(),
         };
-        desk.say(&Line::of_type("A").with(553, name).with(554, TRADER_PASSWORD));
-        desk.flush()?;
-        let answer = desk.first_line().with_context(|| format!("{name}: no answer to the log-on"))?;
-        if !answer.starts_with("35=A|") {
-            bail!("{name}: log-on refused: {answer}");
+        let until = Instant::now() + LOG_ON_WITHIN;
+        let mut nothing = Figures::new(0);
+        while !desk.link.is_up() {
+            desk.tend()?;
+            if let Some(fd) = desk.link.fd() {
+                poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&LOOK)).ok();
+                desk.hear(&mut nothing)?;
+            }
+            if desk.link.fd().is_none() && Instant::now() >= until {
+                bail!("{name}: no log-on: {}", desk.link.lost().why);
+            }
         }
         desk.say(&Line::of_type("q").with(11, format!("{prefix}-all")).with(530, 7));
-        desk.stream.set_nonblocking(true)?;
+        desk.link.flush(Instant::now());
         Ok(desk)
     }
 
@@ -81,17 +90,17 @@ impl Desk {
     }
 
     /// Lets the trader act, and sends what it asks.
-    pub fn act(&mut self, now_ms: u64) -> anyhow::Result<()> {
+    pub fn act(&mut self, now_ms: u64) {
         if self.waiting.len() < WAITING_MAX {
             self.trader.act(now_ms, &mut self.pad);
             for ask in self.pad.take() {
                 let line = self.line_of(&ask);
                 self.say(&line);
                 let (Ask::New { id, .. } | Ask::Replace { id, .. } | Ask::Cancel { id, .. }) = ask;
-                self.waiting.push_back((id, Instant::now()));
+                self.waiting.push_back(Waiting { id, sent: Instant::now(), line });
             }
         }
-        self.flush()
+        self.link.flush(Instant::now());
     }
 
     /// Whether more asks would only wait.
@@ -99,16 +108,39 @@ impl Desk {
         self.waiting.len() >= WAITING_MAX
     }
 
+    /// What can be waited for, while there is a connection.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.link.fd()
+    }
+
+    /// Sees that there is a connection, or will be one.
+    pub fn tend(&mut self) -> anyhow::Result<()> {
+        if self.link.is_up() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        if self.link.lost().since.is_some_and(|since| now > since + LOST_MAX) {
+            bail!("{}: nobody is the primary: {}", self.name, self.link.lost().why);
+        }
+        let Self { name, link, numbers, inbox, .. } = self;
+        let connected = link.tend(now, || {
+            let line = Line::of_type("A").with(553, &name).with(554, TRADER_PASSWORD);
+            let line = numbers.next().into_iter().fold(line, |line, next| line.with(789, next));
+            numbers.log_on();
+            format!("{line}\n").into_bytes()
+        });
+        if connected {
+            inbox.clear();
+        }
+        Ok(())
+    }
+
     /// Reads what has come, counts it, and tells the trader.
     pub fn hear(&mut self, figures: &mut Figures) -> anyhow::Result<()> {
         let mut bytes = [0; READ_BYTES];
-        match self.stream.read(&mut bytes) {
-            Ok(0) => bail!("{}: the exchange closed the connection", self.name),
-            Ok(count) => self.inbox.extend_from_slice(&bytes[..count]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error).with_context(|| self.name.clone()),
-        }
         let now = Instant::now();
+        let count = self.link.read(&mut bytes, now);
+        self.inbox.extend_from_slice(&bytes[..count]);
         let mut start = 0;
         while let Some(length) = self.inbox[start..].iter().position(|byte| *byte == b'\n') {
             let text = String::from_utf8_lossy(&self.inbox[start..start + length]).into_owned();
@@ -116,36 +148,58 @@ impl Desk {
             self.line(text.trim_end(), now, figures)?;
         }
         self.inbox.drain(..start);
-        self.flush()
+        self.link.flush(now);
+        Ok(())
     }
 
     /// Says goodbye.
     pub fn close(mut self) {
         self.say(&Line::of_type("5"));
-        // The exchange may have been faster; then there is nobody left to tell.
-        self.flush().ok();
+        self.link.flush(Instant::now());
     }
 
     fn line(&mut self, text: &str, now: Instant, figures: &mut Figures) -> anyhow::Result<()> {
+        let first = self.numbers.next().is_none();
+        if text.starts_with("! ") && (!first || is_elsewhere(text)) {
+            self.link.turned_away(text, now);
+            return Ok(());
+        }
         let Some(line) = Line::parse(text) else { bail!("{}: {text}", self.name) };
+        let is_new = line
+            .number(34)
+            .is_none_or(|number| self.numbers.heard(line.kind().as_bytes(), number, line.number(36)));
         match line.kind() {
-            "8" | "9" => self.report(&line, now, figures),
+            "A" => self.logged_on(),
+            "8" | "9" => self.report(&line, is_new, figures),
             "1" => self.say(&Line::of_type("0").with(112, line.text(112))),
+            "5" if !first => self.link.turned_away(text, now),
             "3" | "5" | "j" => bail!("{}: {text}", self.name),
             _ => {}
         }
         Ok(())
     }
 
-    fn report(&mut self, line: &Line, now: Instant, figures: &mut Figures) {
+    /// The primary is found: it hears again what had no answer.
+    fn logged_on(&mut self) {
+        self.link.logged_on();
+        let again: Vec<Line> = self.waiting.iter().map(|asked| asked.line.repeated()).collect();
+        for line in again {
+            self.say(&line);
+        }
+    }
+
+    /// A report that is not new is no news to the trader, unless it answers what was asked again.
+    fn report(&mut self, line: &Line, is_new: bool, figures: &mut Figures) {
         let id = line.text(11).strip_prefix(&self.prefix).and_then(|id| id.parse().ok());
         let Some(id) = id else { return };
         let count = |tag| line.number(tag).and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
         let what = what_of(line, count(32));
-        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id)
-            && let Some((_, sent)) = self.waiting.remove(at)
-        {
-            figures.answered(now.duration_since(sent), self.answer(line, what));
+        let asked = self.waiting.iter().position(|asked| asked.id == id);
+        if !is_new && asked.is_none() {
+            return;
+        }
+        if let Some(asked) = asked.and_then(|at| self.waiting.remove(at)) {
+            figures.answered(asked.sent.elapsed(), self.answer(line, what));
         }
         if let What::Traded { quantity, price } = what
             && let Some(traded) = traded_of(line, quantity, price)
@@ -199,37 +253,7 @@ impl Desk {
     }
 
     fn say(&mut self, line: &Line) {
-        self.outbox.extend_from_slice(line.to_string().as_bytes());
-        self.outbox.push(b'\n');
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        while !self.outbox.is_empty() {
-            match self.stream.write(&self.outbox) {
-                Ok(count) => drop(self.outbox.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).with_context(|| self.name.clone()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The first whole line, while the socket still blocks.
-    fn first_line(&mut self) -> io::Result<String> {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while line.last() != Some(&b'\n') {
-            self.stream.read_exact(&mut byte)?;
-            line.push(byte[0]);
-        }
-        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
-    }
-}
-
-impl AsFd for Desk {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.link.say(format!("{line}\n").as_bytes());
     }
 }
 
@@ -270,6 +294,77 @@ mod tests {
         assert_eq!(what("35=8|11=x-2|150=8|58=no"), What::Ended);
         assert_eq!(what("35=9|11=x-2|41=x-1|102=1"), What::Refused { gone: true });
         assert_eq!(what("35=9|11=x-2|41=x-1|102=0"), What::Refused { gone: false });
+    }
+
+    /// A trader that asks for one order.
+    #[derive(Debug)]
+    struct Once(bool, std::sync::mpsc::Sender<Heard>);
+
+    impl Trader for Once {
+        fn next_ms(&self) -> u64 {
+            if self.0 { u64::MAX } else { 0 }
+        }
+
+        fn act(&mut self, _now_ms: u64, pad: &mut Pad) {
+            if !std::mem::replace(&mut self.0, true) {
+                let terms = Terms { instrument: 0, side: Side::Buy, quantity: 5, price: 1000 };
+                pad.enter(terms, false);
+            }
+        }
+
+        fn hear(&mut self, heard: &Heard) {
+            self.1.send(*heard).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_desk_that_lost_its_node_asks_again_and_its_trader_hears_each_answer_once() {
+        use std::io::{BufRead, BufReader, Write};
+        let node = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = node.local_addr().unwrap().to_string();
+        let (sender, told) = std::sync::mpsc::channel();
+        let order = format!("11=x-1|55={}|54=1|38=5|40=2|44=10.00|59=0", INSTRUMENTS[0].symbol);
+        let (first, again) = (format!("35=D|{order}"), format!("35=D|43=Y|{order}"));
+        let log_on = format!("35=A|553=T|554={TRADER_PASSWORD}");
+        let script = move || {
+            let hear = |lines: &mut dyn Iterator<Item = std::io::Result<String>>, wanted: &str| {
+                assert_eq!(lines.next().unwrap().unwrap(), wanted);
+            };
+            let (mut stream, _) = node.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            hear(&mut lines, &log_on);
+            stream.write_all(b"35=A|34=1|58=n1 epoch 1\n").unwrap();
+            hear(&mut lines, "35=q|11=x-all|530=7");
+            hear(&mut lines, &first);
+            drop((stream, lines));
+            let (mut stream, _) = node.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            hear(&mut lines, &format!("{log_on}|789=2"));
+            let report = "35=8|34=2|43=Y|11=x-1|150=0|151=5|14=0\n";
+            stream.write_all(format!("35=A|34=3|58=n2 epoch 2\n{report}").as_bytes()).unwrap();
+            hear(&mut lines, &again);
+            // What was asked again is answered again; then something new, so that the end is seen.
+            let fill = "35=8|34=4|11=x-1|150=F|54=1|151=0|14=5|31=10|32=5|527=1\n";
+            stream.write_all(format!("{report}{fill}").as_bytes()).unwrap();
+            lines.next();
+        };
+        let script = std::thread::spawn(script);
+        let mut desk = Desk::open(&[address], "T", Box::new(Once(false, sender)), "x").unwrap();
+        let (mut figures, mut heard) = (Figures::new(0), Vec::new());
+        let until = Instant::now() + LOG_ON_WITHIN;
+        desk.act(0);
+        while heard.len() < 2 {
+            assert!(Instant::now() < until, "{heard:?}");
+            desk.tend().unwrap();
+            desk.hear(&mut figures).unwrap();
+            heard.extend(told.try_iter());
+            std::thread::yield_now();
+        }
+        desk.close();
+        script.join().unwrap();
+        let what: Vec<What> = heard.iter().map(|heard| heard.what).collect();
+        assert_eq!(what, [What::Accepted, What::Traded { quantity: 5, price: 1000 }]);
+        assert_eq!(figures.orders, 1);
     }
 
     #[test]

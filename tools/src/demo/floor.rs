@@ -1,7 +1,5 @@
 //! The trading floor: one thread on which all simulated traders act when they are due and hear what is said to them.
 
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -30,13 +28,13 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Logs all traders on at `address`. `prefix` starts their `ClOrdID`s.
+    /// Logs all traders on at the primary among `nodes`. `prefix` starts their `ClOrdID`s.
     pub fn open(
-        address: SocketAddr,
+        nodes: &[String],
         (seed, prefix): (u64, &str),
         figures: &Arc<Mutex<Figures>>,
     ) -> anyhow::Result<Self> {
-        let open = |(number, name): (usize, String)| Desk::open(address, &name, trader(number, seed), prefix);
+        let open = |(number, name): (usize, String)| Desk::open(nodes, &name, trader(number, seed), prefix);
         let desks = trader_names().into_iter().enumerate().map(open).collect::<anyhow::Result<_>>()?;
         Ok(Self { desks, figures: Arc::clone(figures) })
     }
@@ -48,8 +46,9 @@ impl Floor {
             let now_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             let mut next_ms = now_ms + SLEEP_MAX_MS;
             for desk in &mut self.desks {
+                desk.tend()?;
                 if desk.next_ms() <= now_ms {
-                    desk.act(now_ms)?;
+                    desk.act(now_ms);
                 }
                 if !desk.is_busy() {
                     next_ms = next_ms.min(desk.next_ms());
@@ -63,17 +62,25 @@ impl Floor {
 
     /// Waits until something is said, or for `for_ms`, and hears all of it.
     fn listen(&mut self, for_ms: u64) -> anyhow::Result<()> {
-        let mut waited: Vec<PollFd<'_>> =
-            self.desks.iter().map(|desk| PollFd::from_borrowed_fd(desk.as_fd(), PollFlags::IN)).collect();
+        let mut waited: Vec<PollFd<'_>> = Vec::with_capacity(self.desks.len());
+        let mut places = Vec::with_capacity(self.desks.len());
+        for (place, desk) in self.desks.iter().enumerate() {
+            if let Some(fd) = desk.fd() {
+                waited.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+                places.push(place);
+            }
+        }
         let nanoseconds = i64::try_from(for_ms.min(SLEEP_MAX_MS) * 1_000_000).expect("at most 50 ms");
         match poll(&mut waited, Some(&Timespec { tv_sec: 0, tv_nsec: nanoseconds })) {
             Ok(0) | Err(Errno::INTR) => return Ok(()),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
-        let spoken: Vec<bool> = waited.iter().map(|fd| !fd.revents().is_empty()).collect();
-        for (desk, _) in self.desks.iter_mut().zip(spoken).filter(|(_, spoken)| *spoken) {
-            desk.hear(&mut self.figures.lock())?;
+        let spoken = waited.iter().map(|fd| !fd.revents().is_empty());
+        let spoken: Vec<usize> =
+            places.into_iter().zip(spoken).filter_map(|(at, spoken)| spoken.then_some(at)).collect();
+        for place in spoken {
+            self.desks[place].hear(&mut self.figures.lock())?;
         }
         Ok(())
     }

@@ -363,9 +363,9 @@ fn requests_are_read_while_the_ring_to_the_exchange_is_full() {
     let running = Running::with(Sizes { ring: 64, event_pages: 64, socket_bytes: None });
     let mut client = Client::logged_on(&running, LOG_ON);
     running.held.store(true, std::sync::atomic::Ordering::Release);
-    for order in 0..1_000 {
-        client.send(&format!("35=1|112=n{order}"));
-    }
+    // At once: what is written in pieces may wait for the other side's word.
+    let lines: Vec<String> = (0..1_000).map(|order| format!("35=1|112=n{order}")).collect();
+    client.send(&lines.join("\n"));
     let held = Arc::clone(&running.held);
     let mut asks = TcpStream::connect(running.address).unwrap();
     asks.write_all(b"RIALTO {}\n").unwrap();

@@ -58,6 +58,24 @@ fn row_01_a_killed_primary_loses_nothing_and_comes_back_as_a_standby() {
 }
 
 #[test]
+fn a_standby_that_starts_again_has_nothing_to_keep_aside() {
+    let mut venue = Venue::new(2, "disk+ram");
+    venue.start_all();
+    let trader = Trader::start(&venue.fix, 1);
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(150));
+        venue.kill(1);
+        venue.start(1);
+        venue.wait_in_sync(&[0, 1]);
+        until("all goes on", || (venue.row(0)["policy_met"] == true).then_some(()));
+    }
+    let told = [trader.finish()];
+    check_orders(&venue, 0, &told);
+    let kept = || std::fs::read_dir(venue.data(1).join("divergent")).unwrap().count();
+    until("nothing is kept", || (kept() == 0).then_some(()));
+}
+
+#[test]
 fn a_planned_switch_and_a_sigterm_hand_over_within_a_moment() {
     let mut venue = Venue::new(2, "disk+ram");
     venue.start_all();

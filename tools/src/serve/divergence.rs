@@ -2,10 +2,14 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use rialto_journal::layout::PAGE_BYTES;
+use rialto_journal::log::LogRing;
 use rialto_journal::page::PageView;
+use rialto_journal::position::Position;
+use rialto_journal::reader::{LogReader, PageSource, UpTo};
 use rialto_journal::recover::divergent::{Divergent, cut};
 use rialto_journal::recover::recover;
 use rialto_protocol::Command;
@@ -56,7 +60,7 @@ pub fn report(dir: &Path, cut: &Divergent, committed: u64) -> anyhow::Result<Pat
 }
 
 /// Takes back the end of a node's log from this page on, that its cluster went on without; a report says what it was.
-pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<()> {
+pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<Option<Divergent>> {
     let mut remarks = Vec::new();
     let (disk, lock, mut meta) = take_directory(plan)?;
     let found = find_ring(plan, meta.get(), &mut remarks)?;
@@ -67,17 +71,37 @@ pub fn cut_back(plan: &Plan, page_no: u64) -> anyhow::Result<()> {
     drop(recovered);
     // What goes may have been acknowledged: until it has come again this node is not what its acks said.
     meta.update(|meta| meta.lost_unsynced = true)?;
-    if let Some(cut) = cut(&start, &mut meta, page_no)? {
-        let report = report(&plan.dir, &cut, committed)?;
+    let cut = cut(&start, &mut meta, page_no)?;
+    if let Some(cut) = &cut {
+        let report = report(&plan.dir, cut, committed)?;
         tracing::warn!(
             page = cut.page_no,
             pages = cut.pages,
             report = %report.display(),
-            "the end of this log is not the cluster's: kept aside"
+            "the end of this log is not the primary's as it stands: kept aside"
         );
     }
     drop(lock);
-    Ok(())
+    Ok(cut)
+}
+
+/// Whether all commands that were cut off have come again as they were: a page that only ended elsewhere. Then nothing
+/// has to be kept. The log must hold as many commands by now.
+pub fn came_again<S: PageSource>(cut: &Divergent, log: &Arc<LogRing>, stored: S) -> anyhow::Result<bool> {
+    let bytes = std::fs::read(&cut.kept)?;
+    let mut reader = LogReader::new(Arc::clone(log), stored, Position::page_start(cut.page_no).skip_header());
+    for page in bytes.chunks_exact(PAGE_BYTES) {
+        let Ok(view) = PageView::parse(page.try_into()?) else { return Ok(false) };
+        for (_, record) in view.records() {
+            let found = reader.next(UpTo::Sequence(record.sequence()))?;
+            if found.is_none_or(|(_, found)| found.bytes() != record.bytes()) {
+                return Ok(false);
+            }
+        }
+    }
+    std::fs::remove_file(&cut.kept)?;
+    std::fs::remove_file(cut.kept.with_extension("txt"))?;
+    Ok(true)
 }
 
 /// Puts aside all that a node has, whose history is not its cluster's: it begins anew, as an empty node that joins.

@@ -86,7 +86,8 @@ impl Member {
 
     /// The lowest number that was not heard yet.
     fn next_number(&self) -> u32 {
-        (1..).find(|number| !self.told.numbers.contains(number)).unwrap()
+        let heard = (1..).zip(&self.told.numbers).take_while(|(number, heard)| number == *heard);
+        u32::try_from(heard.count()).unwrap() + 1
     }
 
     /// A connection that is logged on, and what came behind the log-on's answer.

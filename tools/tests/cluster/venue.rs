@@ -197,7 +197,7 @@ deposit = [{{ id = "d1", account = "A1", asset = "USD", amount = "1000000000.00"
     }
 
     /// Runs `rialto` with these words; exit code and the JSON on stdout.
-    pub(crate) fn rialto(&self, words: &[&str]) -> (i32, Value) {
+    pub(crate) fn rialto(words: &[&str]) -> (i32, Value) {
         let output = Command::new(env!("CARGO_BIN_EXE_rialto")).args(words).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let value = serde_json::from_str(text.lines().last().unwrap_or_default());
@@ -207,18 +207,18 @@ deposit = [{{ id = "d1", account = "A1", asset = "USD", amount = "1000000000.00"
     pub(crate) fn admin(&self, node: usize, words: &[&str]) -> (i32, Value) {
         let data = self.data(node);
         let data = data.to_str().unwrap();
-        self.rialto(&[&["admin", "--data", data, "--json"], words].concat())
+        Self::rialto(&[&["admin", "--data", data, "--json"], words].concat())
     }
 
     /// A node's row of `rialto status`.
     pub(crate) fn row(&self, node: usize) -> Value {
-        let (_, status) = self.rialto(&["status", "--nodes", &self.fix[node], "--json"]);
+        let (_, status) = Self::rialto(&["status", "--nodes", &self.fix[node], "--json"]);
         status["nodes"][0].clone()
     }
 
     pub(crate) fn promote(&self, node: usize, flags: &[&str]) -> (i32, Value) {
         let (name, nodes) = (format!("n{}", node + 1), self.fix.join(","));
-        self.rialto(&[&["promote", &name, "--nodes", &nodes, "--json"], flags].concat())
+        Self::rialto(&[&["promote", &name, "--nodes", &nodes, "--json"], flags].concat())
     }
 
     /// Waits until the primary says that just these are in sync, and gives the primary.
@@ -240,7 +240,7 @@ deposit = [{{ id = "d1", account = "A1", asset = "USD", amount = "1000000000.00"
     /// `rialto journal diff` of two nodes that do not run.
     pub(crate) fn diff(&self, a: usize, b: usize) -> (i32, Value) {
         let (a, b) = (self.data(a), self.data(b));
-        self.rialto(&["journal", "diff", a.to_str().unwrap(), b.to_str().unwrap(), "--json"])
+        Self::rialto(&["journal", "diff", a.to_str().unwrap(), b.to_str().unwrap(), "--json"])
     }
 
     /// The first line that a node says to a line client that logs on.

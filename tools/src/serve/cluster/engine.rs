@@ -11,6 +11,7 @@ use rialto_engine::clock::WallClock;
 use rialto_engine::follow::Follower;
 use rialto_engine::matcher::{Ended, Idle, Matcher};
 use rialto_journal::cursor::Gate;
+use rialto_journal::recover::divergent::Divergent;
 use rialto_protocol::{Epoch, Sequence};
 use rialto_replicator::link::{Question, Reply, ask};
 use rialto_replicator::message::{Answer, Role};
@@ -73,6 +74,8 @@ pub(super) struct Parts {
     pub orders: Receiver<Order>,
     /// How a matcher waits, and its bell.
     pub idle: (Idle, Arc<Doorbell>),
+    /// What was cut off the log before this life, until it is known whether it came again.
+    pub cut: Option<Divergent>,
     /// Told each time the node holds another lease, or none.
     pub leases: Arc<dyn Fn(Option<Lease>) + Send + Sync>,
 }
@@ -266,7 +269,7 @@ impl Engine {
 
     /// Leads: opens the epoch, and matches until this life ends.
     fn lead(self, lead: Lead) -> End {
-        let Parts { cluster, life, follower, wiring, plan, orders, idle, leases } = self.parts;
+        let Parts { cluster, life, follower, wiring, plan, orders, idle, leases, cut: _ } = self.parts;
         let Lead { state, lease, reply, since } = lead;
         let planned = self.planned.map(|(reply, _)| reply);
         let is_planned = planned.is_some();

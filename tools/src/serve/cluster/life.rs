@@ -14,6 +14,7 @@ use rialto_engine::ports::OnPublish;
 use rialto_gateway::standing::Standing;
 use rialto_journal::cursor::Gate;
 use rialto_journal::layout::ClusterId;
+use rialto_journal::recover::divergent::Divergent;
 use rialto_replicator::coordinator::etcd::Etcd;
 use rialto_replicator::coordinator::local::Local;
 use rialto_replicator::coordinator::{Coordinator, Revision};
@@ -109,6 +110,8 @@ struct Outer {
     current: Option<Arc<Current>>,
     metrics_listener: Option<TcpListener>,
     leases: Leases,
+    /// What was cut off the log before this life.
+    cut: Option<Divergent>,
 }
 
 impl Outer {
@@ -152,7 +155,16 @@ impl Outer {
             threads::named("watch", move || watch(&watching))?;
         }
         let settings = settings.clone();
-        Ok(Self { settings, cluster: shared, fix, metrics, current: None, metrics_listener, leases })
+        Ok(Self {
+            settings,
+            cluster: shared,
+            fix,
+            metrics,
+            current: None,
+            metrics_listener,
+            leases,
+            cut: None,
+        })
     }
 
     /// Whose journal the cluster has that this node joins; `None`: it was told to stop before it knew.
@@ -218,6 +230,7 @@ impl Outer {
             orders: to_do,
             idle: (self.settings.idle, Arc::clone(&life.matcher_bell)),
             leases: self.on_leases(&alive),
+            cut: self.cut.take(),
         };
         let engine = Box::new(move || engine::run(engine));
         let running =
@@ -284,10 +297,13 @@ impl Outer {
     }
 
     /// What is to be done between two lives.
-    fn between(&self, again: Again) -> anyhow::Result<()> {
+    fn between(&mut self, again: Again) -> anyhow::Result<()> {
         match again {
             Again::Fenced => Ok(()),
-            Again::Cut(page_no) => divergence::cut_back(&self.settings.plan, page_no),
+            Again::Cut(page_no) => {
+                self.cut = divergence::cut_back(&self.settings.plan, page_no)?;
+                Ok(())
+            }
             Again::Anew => divergence::begin_anew(&self.settings.plan.dir),
         }
     }

@@ -10,6 +10,7 @@ use rialto_engine::follow::Claim;
 use rialto_journal::cursor::Gate;
 use rialto_journal::position::Position;
 use rialto_journal::record::Record;
+use rialto_journal::recover::divergent::Divergent;
 use rialto_journal::recover::scan::Base;
 use rialto_replicator::gone::Gone;
 use rialto_replicator::link::{Upstream, UpstreamOptions};
@@ -19,6 +20,7 @@ use rialto_replicator::state::ClusterState;
 
 use super::{Engine, Next, note_whole};
 use crate::serve::cluster::FAILURE_FENCED;
+use crate::serve::divergence::came_again;
 use crate::serve::run::{Again, End};
 
 /// To be connected, and to hear of a primary that is there: it says something every 25 ms.
@@ -100,6 +102,7 @@ impl Engine {
                 self.parts.wiring.storage_bell.notify();
                 claims.append(&mut self.parts.follower.take_claims());
             }
+            self.look_at_cut();
             if let Some(end) = self.compare(&mut claims) {
                 return Ok(Some(end));
             }
@@ -264,6 +267,21 @@ impl Engine {
         (counted.policy, counted.led) = (state.policy, false);
         drop(counted);
         life.saw(state);
+    }
+
+    /// Whether what was cut off has come again as it was, once there is as much of the log: then it is not kept.
+    fn look_at_cut(&mut self) {
+        let last = |cut: &Divergent| cut.commands.map_or(0, |(_, last)| last);
+        let sequence = self.parts.follower.sequence().0;
+        let Some(cut) = self.parts.cut.take_if(|cut| last(cut) <= sequence) else { return };
+        let life = &self.parts.life;
+        match came_again(&cut, &life.commands, life.command_segments()) {
+            Ok(true) => tracing::info!(page = cut.page_no, "what was cut off came again as it was: not kept"),
+            Ok(false) => {
+                tracing::error!(kept = %cut.kept.display(), "the cluster went on without the end of this log");
+            }
+            Err(error) => tracing::warn!(%error, "what was cut off could not be compared: it is kept"),
+        }
     }
 
     /// Compares what the primary said of its events with this node's own, once they are stored.

@@ -120,15 +120,21 @@ impl Files {
             if holding(&self.segments, page_no).is_none() {
                 self.list()?;
             }
-            let Some(segment) = holding(&self.segments, page_no).cloned() else { return Ok(None) };
-            match self.disk.open(&segment.path, Access::Read) {
-                Ok(file) => self.open = Some(OpenSegment { segment, file }),
-                // Removed or renamed since it was listed: the next call lists again.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.segments.clear();
-                    return Ok(None);
+            // A file gets another name when its first page is written: what was listed before is listed again, once.
+            for is_last in [false, true] {
+                let Some(segment) = holding(&self.segments, page_no).cloned() else { return Ok(None) };
+                match self.disk.open(&segment.path, Access::Read) {
+                    Ok(file) => {
+                        self.open = Some(OpenSegment { segment, file });
+                        break;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && is_last => {
+                        self.segments.clear();
+                        return Ok(None);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.list()?,
+                    Err(error) => return Err(error).during("open", &segment.path),
                 }
-                Err(error) => return Err(error).during("open", &segment.path),
             }
         }
         Ok(self.open.as_ref())

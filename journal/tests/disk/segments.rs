@@ -7,6 +7,7 @@ use rialto_journal::cursor::Policy;
 use rialto_journal::disk::pretend::{Failure, PretendDisk};
 use rialto_journal::disk::{Access, Disk};
 use rialto_journal::meta::{MetaFile, NodeMeta};
+use rialto_journal::segment::reader::{SegmentReader, Slot, blank};
 use rialto_journal::segment::supply::Supplied;
 use rialto_journal::segment::{ANY_STATE_MACHINE, Lineage, Log, SegmentHeader, list};
 
@@ -207,4 +208,23 @@ fn event_segments_that_are_gone_are_made_again_and_equal() {
     let begin = Begin { lives: &lives, ..Begin::new(dir(), Policy::Disk, 2) };
     restart(&shared(&disk), &begin, 600).unwrap().stop().unwrap();
     assert!(before == content(&disk));
+}
+
+// Fails if a file that was listed under its first name is not looked for again.
+#[test]
+fn a_reader_that_has_seen_a_file_before_its_first_page_finds_it_under_its_new_name() {
+    let disk = PretendDisk::new(1);
+    let mut node = node(&disk);
+    let preparer = node.storage.preparer();
+    while preparer.step().unwrap() == Supplied::Worked {}
+    let reader = SegmentReader::new(&shared(&disk), &dir().join("commands"), LINEAGE);
+    let mut page = blank();
+    run(&mut node, 20);
+    assert_eq!(reader.read(20, &mut page).unwrap(), Slot::Blank);
+    node.commands.set_epoch(9);
+    run(&mut node, 500);
+    assert!(names(&disk).iter().any(|name| name.ends_with("-00000009.seg")), "{:?}", names(&disk));
+    for page_no in [0, 20, 0, 20] {
+        assert_eq!(reader.read(page_no, &mut page).unwrap(), Slot::Good, "page {page_no}");
+    }
 }

@@ -236,7 +236,7 @@ fn a_client_with_all_addresses_goes_on_after_a_kill_and_each_order_counts_once()
 
 #[test]
 fn a_load_with_all_addresses_goes_on_after_a_kill_and_knows_what_is_in_the_books() {
-    for flags in [&["--rate", "500"][..], &["--rate", "500", "--fix"]] {
+    for flags in [&["--window", "4"][..], &["--window", "4", "--fix"]] {
         let home = Home::new(CONFIG);
         let node = node_of(&home);
         let address = node.fix().to_owned();

@@ -96,6 +96,7 @@ fn fence_promise_and_handover_go_to_and_fro() {
         node: "b".to_owned(),
         epoch: 7,
         made: Err("my disk is full".to_owned()),
+        opens: false,
         promised_epoch: 1,
         end,
         last_seq: 50,

@@ -387,6 +387,7 @@ impl Node for Primary {
             node: "a".to_owned(),
             epoch,
             made,
+            opens: false,
             promised_epoch: self.promised,
             end: *self.log.bases.last().unwrap(),
             last_seq: self.log.next_seq - 1,

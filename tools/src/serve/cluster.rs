@@ -158,6 +158,8 @@ pub struct Life {
     epoch: AtomicU32,
     /// The highest epoch that it has promised. Held while an acknowledgement goes out, so that none does after a promise.
     pub promised: Mutex<u32>,
+    /// The last epoch that it promised to itself, and whether it is about to open it. Taken after `promised`.
+    claim: Mutex<(u32, bool)>,
     /// It releases nothing more, and hands over.
     pub handing_over: AtomicBool,
     /// Wakes the engine while it follows.
@@ -239,9 +241,39 @@ impl Life {
         }
     }
 
-    /// Durably promises to follow no epoch below this one; an error says why not.
+    /// Durably promises another node to follow no epoch below this one; an error says why not.
     pub fn promise(&self, epoch: u32) -> Result<(), String> {
         let mut promised = self.promised.lock();
+        let (own, opens) = *self.claim.lock();
+        if opens {
+            return Err(format!("it opens epoch {own} itself"));
+        }
+        self.keep_promise(&mut promised, epoch)
+    }
+
+    /// The same for an epoch that this node is to open itself: until it leads or [gives up](Self::disclaim) it promises
+    /// nothing to anyone else. An epoch that was promised to another is not its own.
+    pub fn claim(&self, epoch: u32) -> Result<(), String> {
+        let mut promised = self.promised.lock();
+        let mut claim = self.claim.lock();
+        if *promised != epoch || claim.0 != epoch {
+            self.keep_promise(&mut promised, epoch)?;
+        }
+        *claim = (epoch, true);
+        Ok(())
+    }
+
+    /// It does not open the epoch that it claimed.
+    pub fn disclaim(&self) {
+        self.claim.lock().1 = false;
+    }
+
+    /// Whether it is about to open an epoch.
+    pub fn is_opening(&self) -> bool {
+        self.claim.lock().1
+    }
+
+    fn keep_promise(&self, promised: &mut u32, epoch: u32) -> Result<(), String> {
         if epoch <= *promised {
             return Err(format!("epoch {promised} is promised already"));
         }

@@ -100,6 +100,7 @@ impl Node {
             "event_hash": { "pages": pages, "hash": hex(&event_hash) },
             "state_hash": hash.flatten(),
             "in_sync": row.in_sync,
+            "members": row.members,
             "standbys": row.standbys,
             "orders_open": orders_open,
             "sessions_live": sessions_live,
@@ -115,6 +116,7 @@ impl Node {
             primary: Some(self.name.clone()),
             epoch: None,
             in_sync: vec![self.name.clone()],
+            members: vec![self.name.clone()],
             standbys: json!([]),
         }
     }

@@ -14,7 +14,7 @@ use rialto_journal::cursor::Gate;
 use rialto_journal::recover::divergent::Divergent;
 use rialto_protocol::{Epoch, Sequence};
 use rialto_replicator::link::{Question, Reply, ask};
-use rialto_replicator::message::{Answer, Role};
+use rialto_replicator::message::{Answer, Promise, Role};
 use rialto_replicator::promote::Request;
 use rialto_replicator::promote::restart::{Member, Restart, restart};
 use rialto_replicator::state::ClusterState;
@@ -440,15 +440,15 @@ impl Leading {
 }
 
 impl Engine {
-    /// Asks a member to promise an epoch; whether it did.
-    fn fence(&self, address: SocketAddr, epoch: u32) -> bool {
+    /// Asks a member to promise an epoch; what it says, if it says anything.
+    fn fence(&self, address: SocketAddr, epoch: u32) -> Option<Promise> {
         let question = Question::Promise { epoch };
         match ask(address, &self.parts.cluster.credentials, &question, Duration::from_millis(300)) {
-            Ok(Reply::Promise(promise)) => promise.made.is_ok(),
-            Ok(Reply::Status(_)) => false,
+            Ok(Reply::Promise(promise)) => Some(promise),
+            Ok(Reply::Status(_)) => None,
             Err(error) => {
                 tracing::debug!(%error, "no promise");
-                false
+                None
             }
         }
     }

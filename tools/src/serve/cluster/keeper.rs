@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rialto_journal::clock::boottime_ns;
 use rialto_journal::cursor::{Gate, Policy};
 use rialto_replicator::coordinator::{CoordinatorError, LeaseId, LeaseIs, Swap, settle};
 use rialto_replicator::lease::{Tenure, Terms};
-use rialto_replicator::message::Role;
+use rialto_replicator::message::{Answer, Role};
 use rialto_replicator::state::{AckPolicy, ClusterState, Held, StateRefusal};
 
 use super::awaited::Row;
@@ -28,6 +28,9 @@ const SHRINK_AFTER: Duration = Duration::from_millis(250);
 /// Commands that a standby may lack and still join: it catches up with them while it is waited for.
 const JOIN_LAG_MAX: u64 = 2048;
 
+/// Without a coordinator: before a primary that a standby has left asks again who leads.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
 /// The lease that a primary holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Lease {
@@ -39,12 +42,32 @@ pub struct Lease {
 
 /// Cares for the cluster while this life leads, until `stop` is set.
 pub fn run(cluster: &Cluster, life: &Life, stop: &AtomicBool) {
+    let mut asked = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let leads = life.role() == Role::Primary && !life.is_handing_over();
         if leads && life.cursors.failure().is_none() {
             look(cluster, life);
+            if !cluster.coordinator.has_leases() && asked.elapsed() > ASK_AGAIN && is_left(life) {
+                ask_who_leads(cluster, life);
+                asked = Instant::now();
+            }
         }
         thread::sleep(LOOK);
+    }
+}
+
+/// Whether a standby that is waited for is not connected: another may have been promoted meanwhile.
+fn is_left(life: &Life) -> bool {
+    life.awaited.rows().iter().any(|(_, row)| row.awaited && !row.streams)
+}
+
+/// Without a coordinator nobody tells a primary that was paused or cut off who leads now: it asks.
+fn ask_who_leads(cluster: &Cluster, life: &Life) {
+    let heard = cluster.ask_others();
+    let is_newer =
+        |answer: &Answer| answer.epoch > life.epoch() && matches!(answer.role, Role::Primary | Role::Standby);
+    if let Some((_, newer)) = heard.iter().find(|(_, answer)| is_newer(answer)) {
+        fence(life, newer.epoch);
     }
 }
 

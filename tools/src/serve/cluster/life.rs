@@ -422,6 +422,7 @@ fn new_life(
         role: Mutex::new(Role::Starting),
         epoch: AtomicU32::new(core.epoch),
         promised: Mutex::new(promised),
+        claim: Mutex::default(),
         handing_over: AtomicBool::new(false),
         upstream: Mutex::default(),
         state: Mutex::new((state, None)),

@@ -114,6 +114,8 @@ pub struct Row {
     pub epoch: Option<u32>,
     /// The in-sync set, as this node knows it.
     pub in_sync: Vec<String>,
+    /// All nodes that the configuration names.
+    pub members: Vec<String>,
     /// The standbys, of a primary.
     pub standbys: Value,
 }
@@ -140,10 +142,15 @@ pub fn row(cluster: &Cluster) -> Row {
         };
         life.awaited.rows().into_iter().map(told).collect()
     });
+    let mut members: Vec<String> = cluster.peers.iter().map(|(name, _)| name.clone()).collect();
+    if !members.contains(&cluster.me) {
+        members.push(cluster.me.clone());
+    }
     Row {
         epoch: leads.map(|life| life.epoch()),
         role: cluster.role_word(),
         primary: state.as_ref().map(|state| state.primary.clone()),
+        members,
         in_sync: state.map(|state| state.in_sync).unwrap_or_default(),
         standbys: Value::Array(standbys),
     }

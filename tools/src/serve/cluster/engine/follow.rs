@@ -36,6 +36,8 @@ const SKEW_ALARM_NS: u64 = 100_000_000;
 /// What a batch of what the primary said came to.
 #[derive(Default)]
 struct Heard {
+    /// The primary serves this node.
+    begins: bool,
     /// Records came, or a page's end.
     taken: bool,
     /// The primary hands over, in this epoch.
@@ -75,6 +77,7 @@ impl Engine {
 
     fn stream(&mut self, upstream: &mut Upstream) -> Result<Option<Next>, Gone> {
         let mut acked = Ack::default();
+        let mut is_served = false;
         let mut claims: Vec<Claim> = Vec::new();
         loop {
             if let Some(end) = self.ended() {
@@ -106,7 +109,10 @@ impl Engine {
             if let Some(end) = self.compare(&mut claims) {
                 return Ok(Some(end));
             }
-            self.acknowledge(upstream, &mut acked)?;
+            is_served |= heard.begins;
+            if is_served {
+                self.acknowledge(upstream, &mut acked)?;
+            }
             if self.lease_is_gone() && heard.handover.is_none() {
                 return Ok(None);
             }
@@ -122,7 +128,10 @@ impl Engine {
         let mut promise = None;
         while let Some(event) = upstream.next_event()? {
             match event {
-                Event::Stream { lead, .. } => self.begin(&lead),
+                Event::Stream { lead, .. } => {
+                    heard.begins = true;
+                    self.begin(&lead);
+                }
                 Event::Run { epoch, position, bytes, .. } => {
                     heard.taken = true;
                     match self.take_run(epoch, position, bytes) {
@@ -356,6 +365,7 @@ impl Engine {
             node: self.parts.cluster.me.clone(),
             epoch,
             made,
+            opens: false,
             promised_epoch,
             end: life.stored_end(),
             last_seq: life.cursors.published(),

@@ -1,10 +1,12 @@
 //! How a node comes to lead: checks, promise, the swap of the cluster's state. What follows is the engine's.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rialto_replicator::coordinator::{CoordinatorError, LeaseIs, Swap, settle};
-use rialto_replicator::message::{Answer, Role};
+use rialto_replicator::message::{Answer, Promise, Role};
 use rialto_replicator::promote::copy::OwnCopy;
 use rialto_replicator::promote::restart::better;
 use rialto_replicator::promote::{Facts, LeaseSeen, Request, check, epoch_to_open};
@@ -16,6 +18,19 @@ use crate::request::{PossibleLoss, Promotion};
 
 /// How long a member with a longer log is left the lead, before this one takes it.
 const DEFER: Duration = Duration::from_millis(100);
+
+/// Before a member is asked again that was about to lead itself.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// What the other members say to an epoch.
+enum Fenced {
+    /// None of them is against it; these did not answer.
+    Kept(Vec<String>),
+    /// One was about to lead itself, and gives up; the epoch that it promised.
+    Again(u32),
+    /// One gives no promise.
+    Refused(String),
+}
 
 impl Engine {
     /// Does what was ordered while no primary is followed; how to lead, if that is what comes of it.
@@ -90,7 +105,7 @@ impl Engine {
         let mut kept = Vec::new();
         for (address, answer) in heard {
             if state.is_in_sync(&answer.node) && answer.node != self.parts.cluster.me {
-                if !self.fence(*address, epoch) {
+                if self.fence(*address, epoch).is_none_or(|promise| promise.made.is_err()) {
                     return Err(format!("{} to promise epoch {epoch}", answer.node));
                 }
                 kept.push(answer.node.as_str());
@@ -107,8 +122,19 @@ impl Engine {
     ) -> Result<(Lead, Promotion), Box<Promotion>> {
         let (state, skipped_loss) = self.check(request, heard)?;
         let failed = |why: String| Box::new(Promotion::refused("epoch", why));
-        let epoch = self.epoch_above(&state, heard).map_err(failed)?;
-        let kept = self.fence_others(&state, heard, epoch);
+        let mut epoch = self.epoch_above(&state, heard).map_err(failed)?;
+        let life = Arc::clone(&self.parts.life);
+        let kept = loop {
+            life.claim(epoch).map_err(failed)?;
+            match self.fence_others(&state, heard, epoch) {
+                Fenced::Kept(kept) => break kept,
+                Fenced::Again(promised) => epoch = promised.saturating_add(1),
+                Fenced::Refused(why) => {
+                    life.disclaim();
+                    return Err(failed(why));
+                }
+            }
+        };
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
         let lead = self.open(&state, epoch, &kept, (skipped_loss, false)).map_err(failed)?;
         let me = self.parts.cluster.me.clone();
@@ -200,21 +226,32 @@ impl Engine {
         epoch_to_open(state, promised).ok_or_else(|| "there are no more epochs".to_owned())
     }
 
-    /// Without a coordinator: asks the other members for their promise. Those that do not give it, but for the primary
-    /// that is replaced, are waited for: they may be promoted without knowing of this epoch.
-    fn fence_others(&self, state: &ClusterState, heard: &[(SocketAddr, Answer)], epoch: u32) -> Vec<String> {
+    /// Without a coordinator: asks the other members for their promise. Those that do not answer, but for the primary
+    /// that is replaced, are waited for: they may be promoted without knowing of this epoch. One that is about to lead
+    /// itself gives none: of two that ask each other the one whose name comes first asks again, the other gives up.
+    fn fence_others(&self, state: &ClusterState, heard: &[(SocketAddr, Answer)], epoch: u32) -> Fenced {
+        let mut kept = Vec::new();
         if self.parts.cluster.coordinator.has_leases() {
-            return Vec::new();
+            return Fenced::Kept(kept);
         }
         let me = &self.parts.cluster.me;
-        let others = state.in_sync_but(me).filter(|name| *name != state.primary);
-        let is_bound = |name: &str| {
+        for name in state.in_sync_but(me).filter(|name| *name != state.primary) {
             let address = heard.iter().find(|(_, answer)| answer.node == name).map(|(address, _)| *address);
             let known = self.parts.cluster.address_of(name);
             let address = address.or_else(|| known.and_then(|known| addresses(&known).first().copied()));
-            address.is_some_and(|address| self.fence(address, epoch))
-        };
-        others.filter(|name| !is_bound(name)).map(str::to_owned).collect()
+            match address.and_then(|address| self.fence(address, epoch)) {
+                None => kept.push(name.to_owned()),
+                Some(Promise { made: Ok(()), .. }) => {}
+                Some(Promise { promised_epoch, opens: true, .. }) if me.as_str() < name => {
+                    thread::sleep(AGAIN);
+                    return Fenced::Again(promised_epoch.max(epoch));
+                }
+                Some(Promise { made: Err(why), .. }) => {
+                    return Fenced::Refused(format!("{name} gives no promise: {why}"));
+                }
+            }
+        }
+        Fenced::Kept(kept)
     }
 
     /// Promises the epoch, and has the cluster's state say that this node leads it.
@@ -227,9 +264,7 @@ impl Engine {
     ) -> Result<Lead, String> {
         let Parts { cluster, life, follower, .. } = &mut self.parts;
         follower.publish();
-        if *life.promised.lock() < epoch {
-            life.promise(epoch)?;
-        }
+        life.claim(epoch)?;
         let end = life.stored_end();
         let at = follower.end();
         let has_open_page = at.offset() > rialto_journal::layout::PAGE_HEADER_BYTES;
@@ -242,8 +277,9 @@ impl Engine {
             prev_chain: end.chain,
             loss,
         };
-        let next = state.opened(&opening, kept).map_err(|why| why.to_string())?;
-        self.swap(next, (Some(state), takes_over))
+        let next = state.opened(&opening, kept).map_err(|why| why.to_string());
+        let lead = next.and_then(|next| self.swap(next, (Some(state), takes_over)));
+        lead.inspect_err(|_| self.parts.life.disclaim())
     }
 
     /// Has the cluster's state be this, if it still is what was `seen`.

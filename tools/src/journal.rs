@@ -74,6 +74,13 @@ impl Journal {
     }
 }
 
+/// What is wrong with the journal in `dir`, replayed as `verify --deep` does: nothing, if the state adds up and the events
+/// are those that were told.
+pub fn deep_faults(dir: &Path, shm_dir: &Path) -> anyhow::Result<Vec<String>> {
+    let opened = source::OpenJournal::open(dir, Some(shm_dir))?;
+    Ok(deep::replay(&opened, opened.last)?.wrong)
+}
+
 /// Prints an object: as JSON on one line, else a key and its value a line.
 fn print(out: &mut impl Write, object: &Value, json: bool) -> std::io::Result<()> {
     let Some(rows) = object.as_object().filter(|_| !json) else { return writeln!(out, "{object}") };

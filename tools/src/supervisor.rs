@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -29,6 +29,8 @@ use crate::failure::Code;
 
 /// Tells the child that it is one: `PARENT:PIPE`, the parent's process and the number of the pipe's open end.
 const VARIABLE: &str = "RIALTO_SUPERVISED";
+/// Tells a process to die with its parent, whose number it is.
+const BOUND: &str = "RIALTO_BOUND_TO";
 /// How long the coordinator may take to end the leases: the parent exits within a second of its child.
 const REVOKE_MAX: Duration = Duration::from_millis(700);
 /// How long the pipe may take to end after the child.
@@ -63,16 +65,34 @@ pub fn supervised() -> anyhow::Result<Option<Supervised>> {
         told.split_once(':').and_then(|(parent, pipe)| Some((parent.parse().ok()?, pipe.parse().ok()?)));
     let (supervisor, pipe): (i32, u32) =
         numbers.with_context(|| format!("{VARIABLE}={told:?}: only a supervisor sets it"))?;
-    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to die with the supervisor")?;
-    // The parent may have died before the line above.
-    let parent = getppid().map(Pid::as_raw_pid);
-    anyhow::ensure!(parent == Some(supervisor), "the supervisor {supervisor} is gone");
+    die_with(supervisor)?;
     let path = format!("/proc/self/fd/{pipe}");
     let pipe = File::options()
         .write(true)
         .open(&path)
         .with_context(|| format!("no pipe to the supervisor at {path}"))?;
     Ok(Some(Supervised { supervisor, pipe: Mutex::new(pipe) }))
+}
+
+/// Starts `command`, a `rialto serve`, as a child that a terminal's interrupt does not reach and that is killed when the
+/// thread that called this ends, however it ends.
+pub fn spawn_bound(command: &mut Command) -> std::io::Result<Child> {
+    command.env(BOUND, std::process::id().to_string()).process_group(0).spawn()
+}
+
+/// Does what [`spawn_bound`] says, in the child.
+pub fn bound() -> anyhow::Result<()> {
+    let Some(told) = std::env::var_os(BOUND) else { return Ok(()) };
+    let parent = told.to_str().and_then(|told| told.parse().ok());
+    die_with(parent.with_context(|| format!("{BOUND}={}: no process", told.display()))?)
+}
+
+fn die_with(parent: i32) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to die with the parent")?;
+    // It may have died before the line above.
+    let now = getppid().map(Pid::as_raw_pid);
+    anyhow::ensure!(now == Some(parent), "the parent process {parent} is gone");
+    Ok(())
 }
 
 /// Starts this very command line as a child and stays with it. Returns the exit code once the child is dead and its
@@ -95,7 +115,12 @@ fn stay_with(mut command: Command, revoke: impl Fn(LeaseId) + Send + 'static) ->
     let (told, tell) = pipe().context("cannot make a pipe")?;
     fcntl_setfd(&tell, FdFlags::empty()).context("cannot hand the pipe on")?;
     let place = format!("{}:{}", std::process::id(), tell.as_raw_fd());
-    let mut child = command.env(VARIABLE, place).process_group(0).spawn().context("cannot start the node")?;
+    let mut child = command
+        .env(VARIABLE, place)
+        .env_remove(BOUND)
+        .process_group(0)
+        .spawn()
+        .context("cannot start the node")?;
     drop(tell);
     let leases: Arc<Mutex<Vec<LeaseId>>> = Arc::default();
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child has a process id")?;

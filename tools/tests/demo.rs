@@ -9,10 +9,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 fn demo(dir: &Path, args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_rialto"))
-        .arg("demo")
-        .args(args)
-        .current_dir(dir)
+    started(Command::new(env!("CARGO_BIN_EXE_rialto")).arg("demo").args(args).current_dir(dir))
+}
+
+fn started(command: &mut Command) -> Child {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -22,13 +23,18 @@ fn demo(dir: &Path, args: &[&str]) -> Child {
 
 /// The last line on stdout, of a demo that ended well and left nothing behind.
 fn last_line(child: Child, dir: &Path) -> Value {
+    ended(child, dir).0
+}
+
+/// The same, and what it said on stderr.
+fn ended(child: Child, dir: &Path) -> (Value, String) {
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", output.status);
     let left: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    serde_json::from_str(text.lines().last().expect("a last line")).unwrap()
+    (serde_json::from_str(text.lines().last().expect("a last line")).unwrap(), errors.into_owned())
 }
 
 #[test]
@@ -61,4 +67,39 @@ fn demo_ends_cleanly_at_ctrl_c_and_says_how_to_trade_along() {
     let line = last_line(child, dir.path());
     assert_eq!(line["conserved"], true, "{line}");
     rest.join().unwrap();
+}
+
+/// Processes whose command line names this directory.
+fn processes_in(dir: &Path) -> Vec<String> {
+    let dir = dir.canonicalize().unwrap();
+    let command = |entry: std::io::Result<std::fs::DirEntry>| {
+        let bytes = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+    };
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(command);
+    all.filter(|line| line.contains(dir.to_str().unwrap())).collect()
+}
+
+#[test]
+fn a_demo_of_three_nodes_goes_on_when_its_primary_is_killed_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let shm = tempfile::Builder::new().prefix("rialto-test-").tempdir_in("/dev/shm").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    command.args(["demo", "--nodes", "3", "--kill-primary-every", "4s", "--for", "14s", "--json"]);
+    // No etcd is found there: the demo promotes.
+    command.arg("--shm-dir").arg(shm.path()).current_dir(dir.path()).env("PATH", dir.path());
+    let (line, told) = ended(started(&mut command), dir.path());
+    let count = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("a number in {line}"));
+    assert_eq!(line["conserved"], true, "{line}");
+    assert!(count(&line["failovers"]) >= 2, "{line}");
+    let gap = |key: &str| count(&line["gap_ms"][key]);
+    assert!(gap("min") <= gap("median") && gap("median") <= gap("max"), "{line}");
+    assert!(count(&line["trades"]) > 30 && count(&line["orders"]) > count(&line["trades"]), "{line}");
+    // The one that was not promoted follows the new primary, and the dead come back.
+    let (_, later) = told.split_once(" leads in epoch 2").unwrap_or_else(|| panic!("{told}"));
+    for name in ["n1", "n2", "n3"] {
+        assert!(later.contains(&format!("{name} is in sync")), "{name}: {told}");
+    }
+    assert_eq!(processes_in(dir.path()), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(shm.path()).unwrap().count(), 0);
 }

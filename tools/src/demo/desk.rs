@@ -35,6 +35,8 @@ pub struct Desk {
     name: String,
     link: Link,
     numbers: Numbers,
+    /// The epoch that the connection belongs to.
+    epoch: u32,
     inbox: Vec<u8>,
     trader: Box<dyn Trader>,
     pad: Pad,
@@ -60,6 +62,7 @@ impl Desk {
             name: name.to_owned(),
             link: Link::new(nodes.to_vec()),
             numbers: Numbers::default(),
+            epoch: 0,
             inbox: Vec::new(),
             trader,
             pad: Pad::default(),
@@ -169,8 +172,8 @@ impl Desk {
             .number(34)
             .is_none_or(|number| self.numbers.heard(line.kind().as_bytes(), number, line.number(36)));
         match line.kind() {
-            "A" => self.logged_on(),
-            "8" | "9" => self.report(&line, is_new, figures),
+            "A" => self.logged_on(&line),
+            "8" | "9" => self.report(&line, (is_new, now), figures),
             "1" => self.say(&Line::of_type("0").with(112, line.text(112))),
             "5" if !first => self.link.turned_away(text, now),
             "3" | "5" | "j" => bail!("{}: {text}", self.name),
@@ -180,7 +183,9 @@ impl Desk {
     }
 
     /// The primary is found: it hears again what had no answer.
-    fn logged_on(&mut self) {
+    fn logged_on(&mut self, line: &Line) {
+        // `NODE epoch N`
+        self.epoch = line.text(58).rsplit(' ').next().and_then(|epoch| epoch.parse().ok()).unwrap_or(0);
         self.link.logged_on();
         let again: Vec<Line> = self.waiting.iter().map(|asked| asked.line.repeated()).collect();
         for line in again {
@@ -189,7 +194,7 @@ impl Desk {
     }
 
     /// A report that is not new is no news to the trader, unless it answers what was asked again.
-    fn report(&mut self, line: &Line, is_new: bool, figures: &mut Figures) {
+    fn report(&mut self, line: &Line, (is_new, now): (bool, Instant), figures: &mut Figures) {
         let id = line.text(11).strip_prefix(&self.prefix).and_then(|id| id.parse().ok());
         let Some(id) = id else { return };
         let count = |tag| line.number(tag).and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
@@ -200,6 +205,7 @@ impl Desk {
         }
         if let Some(asked) = asked.and_then(|at| self.waiting.remove(at)) {
             figures.answered(asked.sent.elapsed(), self.answer(line, what));
+            figures.epochs.answered(self.epoch, now);
         }
         if let What::Traded { quantity, price } = what
             && let Some(traded) = traded_of(line, quantity, price)
@@ -227,6 +233,7 @@ impl Desk {
         if what == (What::Refused { gone: true }) && has_traded {
             Answer::Late
         } else if line.kind() == "9" || line.get(150) == Some("8") {
+            tracing::info!(trader = self.name, %line, "refused");
             Answer::Refused
         } else {
             Answer::Done

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rialto_bench::report::{Latencies, Microseconds};
 use rialto_protocol::Side;
 
-use super::market::Cents;
+use super::gaps::Epochs;
+use super::market::{Cents, INSTRUMENTS};
 
 /// Trades that are kept to be shown.
 const TAPE: usize = 16;
@@ -48,6 +49,10 @@ pub struct Figures {
     pub refused: u64,
     /// The last trades, newest first.
     pub tape: VecDeque<Traded>,
+    /// Price of the last trade of each instrument.
+    pub last: [Option<Cents>; INSTRUMENTS.len()],
+    /// Which epochs have answered, and the gaps between them.
+    pub epochs: Epochs,
     /// Trades before this demo, of a directory that was used before.
     trades_before: u64,
     trade_last: u64,
@@ -59,7 +64,17 @@ impl Figures {
     pub fn new(trades_before: u64) -> Self {
         let latencies = Latencies::default();
         let tape = VecDeque::with_capacity(TAPE);
-        Self { orders: 0, late: 0, refused: 0, tape, trades_before, trade_last: trades_before, latencies }
+        Self {
+            orders: 0,
+            late: 0,
+            refused: 0,
+            tape,
+            last: [None; INSTRUMENTS.len()],
+            epochs: Epochs::default(),
+            trades_before,
+            trade_last: trades_before,
+            latencies,
+        }
     }
 
     /// Counts an answer to something that was asked `after` ago.
@@ -72,7 +87,10 @@ impl Figures {
 
     /// Takes a trade in, once for both of its sides.
     pub fn traded(&mut self, traded: Traded) {
-        self.trade_last = self.trade_last.max(traded.trade);
+        if traded.trade > self.trade_last {
+            self.trade_last = traded.trade;
+            self.last[traded.instrument] = Some(traded.price);
+        }
         if self.tape.iter().any(|known| known.trade == traded.trade) {
             return;
         }

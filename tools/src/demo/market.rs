@@ -41,6 +41,11 @@ pub const GUEST_PASSWORD: &str = "demo";
 /// The password of the simulated traders.
 pub const TRADER_PASSWORD: &str = "demo-trader";
 
+/// The session that the live view has its books from, where the nodes are processes of their own.
+pub const WATCHER: &str = "WATCH";
+/// Its password.
+pub const WATCHER_PASSWORD: &str = "demo-watch";
+
 /// Dollars that each simulated trader starts with, and shares of each instrument: more than a day of the demo moves.
 const TRADER_USD: u64 = 10_000_000_000;
 const TRADER_SHARES: u64 = 100_000_000;
@@ -54,16 +59,22 @@ pub fn trader_names() -> Vec<String> {
     kinds.iter().flat_map(|(kind, count)| (1..=*count).map(move |n| format!("{kind}{n}"))).collect()
 }
 
-/// The node's configuration. Demos that run at the same time must differ in `cluster`.
+/// The configuration of a node on its own. Demos that run at the same time must differ in `cluster`.
 pub fn config(cluster: &str) -> anyhow::Result<Config> {
-    Ok(Config::parse("the demo's configuration", &toml(cluster)?, &Overrides::default())?)
+    let text = toml(&node("demo", cluster))?;
+    Ok(Config::parse("the demo's configuration", &text, &Overrides::default())?)
 }
 
-fn toml(cluster: &str) -> Result<String, std::fmt::Error> {
-    let mut text = format!(
-        "node = {{ name = \"demo\", cluster = \"{cluster}\", idle = \"park\", segment_mib = 16, shm_mib = 16 }}\n\
-         [[currency]]\ncode = \"USD\"\ndecimals = 6\n",
-    );
+/// The line that says which node a configuration is for.
+pub fn node(name: &str, cluster: &str) -> String {
+    format!(
+        "node = {{ name = \"{name}\", cluster = \"{cluster}\", idle = \"park\", segment_mib = 16, shm_mib = 16 }}\n"
+    )
+}
+
+/// A whole configuration, of the lines that differ from node to node, and what is traded by whom.
+pub fn toml(node: &str) -> Result<String, std::fmt::Error> {
+    let mut text = format!("{node}[[currency]]\ncode = \"USD\"\ndecimals = 6\n");
     for Instrument { symbol, .. } in INSTRUMENTS {
         let fees = "maker_fee_ppm = 0\ntaker_fee_ppm = 50";
         let units = "tick = \"0.01\"\nlot = \"1\"\ncurrency = \"USD\"";
@@ -73,6 +84,8 @@ fn toml(cluster: &str) -> Result<String, std::fmt::Error> {
         member(&mut text, &name, TRADER_PASSWORD, (TRADER_USD, TRADER_SHARES))?;
     }
     member(&mut text, GUEST, GUEST_PASSWORD, (GUEST_USD, GUEST_SHARES))?;
+    writeln!(text, "[[session]]\ncomp_id = \"{WATCHER}\"\nparticipant = \"{GUEST}\"")?;
+    writeln!(text, "password = \"{WATCHER_PASSWORD}\"\nkind = \"market-data\"")?;
     Ok(text)
 }
 
@@ -122,7 +135,7 @@ mod tests {
     fn the_demos_configuration_is_one_that_serve_would_take() {
         let config = config("demo-1").unwrap();
         assert_eq!(config.reference.instruments.len(), 5);
-        assert_eq!(config.reference.sessions.len(), trader_names().len() + 1);
+        assert_eq!(config.reference.sessions.len(), trader_names().len() + 2);
         assert_eq!(config.node.shm_mib, 16);
     }
 

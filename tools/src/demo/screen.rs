@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use rialto_bench::report::Microseconds;
 use rialto_protocol::Side;
 
+use super::cluster::state::{Condition, State};
 use super::figures::Traded;
+use super::gaps::Gaps;
 use super::market::{Cents, INSTRUMENTS, price_text};
 
 /// Columns of a frame.
@@ -14,6 +16,60 @@ pub const COLUMNS: usize = 80;
 pub const ROWS: usize = 24;
 /// Levels shown of each side.
 const LEVELS: usize = 8;
+
+/// What is explained of books and orders.
+const BOOKS_EXPLAINED: [&str; 24] = [
+    " WHAT IS WHAT",
+    "",
+    " The book: what people want to buy (bid, left) and sell (ask, right), the best",
+    "   price on top. ord: orders at that price. Beside it the shares they are for.",
+    " Last trades: instrument, price, shares; + a buyer took, - a seller took.",
+    " Below: best bid, best ask and price of the last trade of each instrument.",
+    "",
+    " orders/s   new orders, replaces and cancels answered in the last second",
+    " trades/s   trades in the last second. One order may trade several times",
+    " orders, trades   the same since the demo began",
+    " latency    from an order's going to the trader's socket until the trader reads",
+    "            the first answer, in microseconds, over everything since the start:",
+    "            out by TCP, checked, put in order, journaled, matched, and back.",
+    "   p50      half of all answers were faster",
+    "   p99      one in a hundred was slower;  p99.9: one in a thousand",
+    "   max      the slowest of all",
+    " ack policy    disk: no answer leaves before its order is safe on the disk;",
+    "            async: it is safe from a kill of the process, not from a power cut",
+    " seed       the traders draw their lots from it; --seed N plays the same hands",
+    "",
+    " Traders: two market makers on each book, five who buy and sell at random, two",
+    "   who follow the trend. They use TCP as you would. At the end the exchange adds",
+    "   up all cash and shares: what came in must be there, to the last cent.",
+    " ?: next page, if there is one     any other key: back",
+];
+/// What is explained of nodes.
+const NODES_EXPLAINED: [&str; 23] = [
+    " THE CLUSTER",
+    "",
+    " epoch      each time a node begins to lead it opens a new epoch; nobody follows",
+    "            an older one any more",
+    " leads      the primary: the node that takes orders. The others keep and apply a",
+    "            copy of its journal as it is written",
+    " in sync    a copy that each answer waits for: this node may lead next, and what",
+    "            anybody was told is not lost then",
+    " behind     it follows and has not caught up: nobody waits for it",
+    " starting   it opens its journal, or looks for the primary",
+    " down       its process is dead. It is started again after 2 s and follows",
+    " failovers  how often another node has begun to lead",
+    " gap ms     from the last answer of one primary to the first of the next one, as",
+    "            the traders see it: found dead, the next one chosen, clients there,",
+    "            in milliseconds. last, min, median, max: over all failovers",
+    " kill in    seconds until the primary is killed (kill -9), which waits until",
+    "            another node is in sync. Only with --kill-primary-every",
+    " ack policy disk+ram: no answer leaves before its order is on the primary's disk",
+    "            and in the memory of all in sync.  ram: in their memory",
+    "            disk+disk: on all their disks",
+    "",
+    " Without etcd the demo is the operator, and promotes a node when one is dead.",
+    " any key: back",
+];
 
 /// Everything that one frame shows.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +92,10 @@ pub struct Frame {
     pub trades: (u64, u64),
     /// Of all orders so far.
     pub latency: Microseconds,
-    /// How to trade along, in two rows to paste.
-    pub command: [String; 2],
+    /// The cluster, if there is one, and how long nobody was served when its primary changed.
+    pub cluster: Option<(State, Gaps)>,
+    /// How to trade along, in rows to paste.
+    pub command: Vec<String>,
 }
 
 /// One instrument's book.
@@ -77,8 +135,9 @@ impl Frame {
         rows.extend(self.others());
         rows.push(rule());
         rows.extend(self.figures());
-        rows.push(format!(" trade along:  {}", self.command[0]));
-        rows.push(format!("   {}", self.command[1]));
+        rows.extend(self.cluster.iter().flat_map(|(state, gaps)| nodes(state, gaps)));
+        let words = [" trade along:  "].into_iter().chain(std::iter::repeat("   "));
+        rows.extend(self.command.iter().zip(words).map(|(row, word)| format!("{word}{row}")));
         rows.push(bold(" ? what is what     1-5 or n another book     q quit"));
         rows
     }
@@ -103,7 +162,8 @@ impl Frame {
         let head =
             format!("  {:>5} {:>7} {:>8}   {:<8} {:<7}{:<5}", "ord", "shares", "bid", "ask", "shares", "ord");
         let mut rows = vec![format!("{}  {}", bold(&pad(&head, 46)), bold("last trades"))];
-        for row in 0..LEVELS {
+        let levels = if self.cluster.is_some() { LEVELS - 2 } else { LEVELS };
+        for row in 0..levels {
             let wanted = book.buys.get(row).map_or_else(
                 || " ".repeat(22),
                 |l| format!("{:>5} {:>7} {:>8}", l.orders, l.quantity, price_text(l.price)),
@@ -149,8 +209,11 @@ impl Frame {
             format!("{} {}", known.symbol, book.last.map_or_else(|| "-".to_owned(), price_text))
         };
         let prices: Vec<String> = self.books.iter().zip(&INSTRUMENTS).map(last).collect();
+        let cluster = self.cluster.as_ref().map_or_else(String::new, |(state, gaps)| {
+            format!("  {}", nodes(state, gaps).map(|row| row.trim().to_owned()).join("  "))
+        });
         format!(
-            "{:>4} s  {:>6} orders/s  {:>5} trades/s  {} trades  us p50 {p50:.0} p99 {p99:.0} p99.9 {p99_9:.0} max {max:.0}  {}",
+            "{:>4} s  {:>6} orders/s  {:>5} trades/s  {} trades  us p50 {p50:.0} p99 {p99:.0} p99.9 {p99_9:.0} max {max:.0}  {}{cluster}",
             self.seconds.0,
             self.orders.1,
             self.trades.1,
@@ -160,35 +223,23 @@ impl Frame {
     }
 }
 
-/// What each number means, as rows.
-pub fn help() -> Vec<String> {
-    let text = [
-        " WHAT IS WHAT",
-        "",
-        " The book: what people want to buy (bid, left) and sell (ask, right), the best",
-        "   price on top. ord: orders at that price. Beside it the shares they are for.",
-        " Last trades: instrument, price, shares; + a buyer took, - a seller took.",
-        " Below: best bid, best ask and price of the last trade of each instrument.",
-        "",
-        " orders/s   new orders, replaces and cancels answered in the last second",
-        " trades/s   trades in the last second. One order may trade several times",
-        " orders, trades   the same since the demo began",
-        " latency    from an order's going to the trader's socket until the trader reads",
-        "            the first answer, in microseconds, over everything since the start:",
-        "            out by TCP, checked, put in order, journaled, matched, and back.",
-        "   p50      half of all answers were faster",
-        "   p99      one in a hundred was slower;  p99.9: one in a thousand",
-        "   max      the slowest of all",
-        " ack policy    disk: no answer leaves before its order is safe on the disk;",
-        "            async: it is safe from a kill of the process, not from a power cut",
-        " seed       the traders draw their lots from it; --seed N plays the same hands",
-        "",
-        " Traders: two market makers on each book, five who buy and sell at random, two",
-        "   who follow the trend. They use TCP as you would. At the end the exchange adds",
-        "   up all cash and shares: what came in must be there, to the last cent.",
-        " any key: back",
-    ];
-    text.iter().map(|row| (*row).to_owned()).collect()
+/// What each number means, as rows: a page, or two where there is a cluster.
+pub fn help(has_cluster: bool) -> Vec<Vec<String>> {
+    let page = |text: &[&str]| text.iter().map(|row| (*row).to_owned()).collect();
+    let first = page(&BOOKS_EXPLAINED);
+    if has_cluster { vec![first, page(&NODES_EXPLAINED)] } else { vec![first] }
+}
+
+/// Two rows: how each node fares; failovers and their gaps.
+fn nodes(state: &State, gaps: &Gaps) -> [String; 2] {
+    let node = |(name, condition): &(String, Condition)| format!("  {name} {}", condition.word());
+    let nodes: String = state.nodes.iter().map(node).collect();
+    let Gaps { count, last, min, median, max } = gaps;
+    let kill = state.kill_s.map_or_else(String::new, |seconds| format!(" kill in {} s", seconds.min(99)));
+    [
+        format!(" epoch {}{nodes}", state.epoch),
+        format!(" failovers {count:<3} gap ms: last {last} min {min} median {median} max {max}{kill}"),
+    ]
 }
 
 fn trade_text(traded: &Traded) -> String {
@@ -262,7 +313,8 @@ mod tests {
             orders: (12_345, 1_020),
             trades: (2_345, 210),
             latency: Microseconds { p50: 210.0, p99: 840.5, p99_9: 2_100.0, p99_99: 4_000.0, max: 9_000.0 },
-            command: [
+            cluster: None,
+            command: vec![
                 "PW=demo target/release/rialto client \\".to_owned(),
                 "--nodes 127.0.0.1:40001 --user YOU --password-env PW".to_owned(),
             ],
@@ -281,7 +333,13 @@ mod tests {
             p99_99: 9_999_999.0,
             max: 60_000_000.0,
         };
-        for rows in [frame().rows(), wide.rows(), Frame::default().rows(), help()] {
+        let nodes = (1..=5).map(|number| (format!("n{number}"), Condition::Starting)).collect();
+        let state = State { nodes, epoch: 9999, kill_s: Some(100), ..State::default() };
+        let gaps = Gaps { count: 999, last: 99_999, min: 99_999, median: 99_999, max: 99_999 };
+        wide.cluster = Some((state, gaps));
+        wide.command.push("--user YOU".to_owned());
+        let frames = [frame().rows(), wide.rows(), Frame::default().rows()];
+        for rows in frames.into_iter().chain(help(true)) {
             assert!(rows.len() <= ROWS, "{} rows", rows.len());
             for row in &rows {
                 assert!(plain(row).chars().count() <= COLUMNS, "{row}");
@@ -306,11 +364,18 @@ mod tests {
 
     #[test]
     fn each_number_of_the_frame_is_explained() {
-        let help = help().join("\n");
-        for word in
-            ["orders/s", "trades/s", "p50", "p99", "p99.9", "max", "ord", "ack policy", "seed", "bid", "ask"]
-        {
-            assert!(help.contains(word), "{word}");
-        }
+        let explained = |words: &[&str], has_cluster: bool| {
+            let help = help(has_cluster).concat().join("\n");
+            for word in words {
+                assert!(help.contains(word), "{word}");
+            }
+        };
+        let words =
+            ["orders/s", "trades/s", "p50", "p99", "p99.9", "max", "ord", "ack policy", "seed", "bid", "ask"];
+        explained(&words, false);
+        let conditions =
+            [Condition::Down, Condition::Starting, Condition::Behind, Condition::InSync, Condition::Leads];
+        explained(&conditions.map(Condition::word), true);
+        explained(&["epoch", "failovers", "gap ms", "last", "min", "median", "kill in", "disk+ram"], true);
     }
 }

@@ -7,29 +7,29 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rialto_bench::report::Microseconds;
-use rialto_gateway::view::{View, books};
-use rialto_protocol::{Price, Side};
 
+use super::cluster::state::State;
 use super::figures::Figures;
+use super::gaps::Gaps;
 use super::market::INSTRUMENTS;
-use super::screen::{Book, COLUMNS, Frame, Level, ROWS, help};
+use super::screen::{COLUMNS, Frame, ROWS, help};
 use super::terminal::Terminal;
-use crate::serve::node::Node;
+use super::watch::Books;
 
 /// Between two frames.
 const FRAME: Duration = Duration::from_millis(100);
 /// Frames of a second.
 const FRAMES_PER_S: usize = 10;
-/// Levels looked at of each side.
-const LEVELS: usize = 8;
 /// Ctrl-C, as a terminal in raw mode says it.
 const INTERRUPT: u8 = 3;
 
 /// What is shown, and how long.
 #[derive(Debug)]
 pub struct Show<'a> {
-    /// The node, whose view has the books.
-    pub node: &'a Node,
+    /// Who has the books.
+    pub books: &'a dyn Books,
+    /// What is known of the cluster, if there is one.
+    pub cluster: Option<&'a Mutex<State>>,
     /// What the traders measure.
     pub figures: &'a Arc<Mutex<Figures>>,
     /// How long, if it ends by itself.
@@ -39,7 +39,7 @@ pub struct Show<'a> {
     /// For the title.
     pub ack: &'static str,
     /// How to trade along.
-    pub command: [String; 2],
+    pub command: Vec<String>,
 }
 
 /// What was seen in all.
@@ -55,6 +55,8 @@ pub struct Seen {
     pub trades: u64,
     /// Of all orders.
     pub latency: Microseconds,
+    /// From one primary to the next.
+    pub gaps: Option<Gaps>,
     /// Frames looked at.
     pub frames: u64,
     /// Those in which each book had both sides.
@@ -85,7 +87,8 @@ impl Show<'_> {
     pub fn live(&self, stop: &AtomicBool) -> anyhow::Result<Seen> {
         let terminal = Terminal::take()?;
         let (start, mut rates, mut seen) = (Instant::now(), Rates::default(), Seen::default());
-        let (mut shown, mut explains) = (0, false);
+        let (mut shown, mut page) = (0, None);
+        let pages = help(self.cluster.is_some());
         while !self.is_over(start, stop) {
             let frame = self.frame(start, shown, &mut rates, &mut seen);
             let (columns, rows) = terminal.size();
@@ -93,13 +96,13 @@ impl Show<'_> {
                 let words = format!("{columns} columns and {rows} rows: 80 and 24 are needed. q quits");
                 terminal.draw(&[words.chars().take(columns).collect()])?;
             } else {
-                terminal.draw(&if explains { help() } else { frame.rows() })?;
+                terminal.draw(page.map_or(&frame.rows(), |page: usize| &pages[page]))?;
             }
             for key in terminal.keys(FRAME)? {
                 match key {
                     b'q' | INTERRUPT => return Ok(seen),
-                    _ if explains => explains = false,
-                    b'?' => explains = true,
+                    b'?' => page = Some(page.map_or(0, |page| page + 1)).filter(|page| *page < pages.len()),
+                    _ if page.is_some() => page = None,
                     b'n' | b'\t' => shown = (shown + 1) % INSTRUMENTS.len(),
                     b'1'..=b'5' => shown = usize::from(key - b'1'),
                     _ => {}
@@ -117,6 +120,10 @@ impl Show<'_> {
             next += FRAME;
             thread::sleep(next.saturating_duration_since(Instant::now()));
             let frame = self.frame(start, 0, &mut rates, &mut seen);
+            let news = self.cluster.map(|cluster| std::mem::take(&mut cluster.lock().news));
+            for words in news.into_iter().flatten() {
+                say(&format!("{:>4} s  {words}", frame.seconds.0))?;
+            }
             if seen.frames.is_multiple_of(FRAMES_PER_S as u64) {
                 say(&frame.line())?;
             }
@@ -129,18 +136,18 @@ impl Show<'_> {
     }
 
     fn frame(&self, start: Instant, shown: usize, rates: &mut Rates, seen: &mut Seen) -> Frame {
-        let (tape, trades) = {
+        let (tape, trades, last) = {
             let figures = self.figures.lock();
             (seen.orders, seen.late, seen.refused) = (figures.orders, figures.late, figures.refused);
-            seen.latency = figures.latency();
-            (figures.tape.clone(), figures.trades())
+            (seen.latency, seen.gaps) = (figures.latency(), figures.epochs.gaps());
+            (figures.tape.clone(), figures.trades(), figures.last)
         };
         seen.trades = trades;
         let per_s = rates.next(seen.orders, trades);
-        let books = {
-            let view = self.node.view.lock();
-            INSTRUMENTS.iter().map(|instrument| book_of(&view, instrument.symbol)).collect()
-        };
+        let mut books = self.books.books();
+        for (book, last) in books.iter_mut().zip(last) {
+            book.last = book.last.or(last);
+        }
         let frame = Frame {
             shown,
             books,
@@ -151,26 +158,13 @@ impl Show<'_> {
             orders: (seen.orders, per_s.0),
             trades: (trades, per_s.1),
             latency: seen.latency,
+            cluster: self.cluster.map(|state| (state.lock().clone(), seen.gaps.unwrap_or_default())),
             command: self.command.clone(),
         };
         seen.frames += 1;
         seen.frames_filled += u64::from(frame.is_filled());
         frame
     }
-}
-
-fn book_of(view: &View, symbol: &str) -> Book {
-    let instrument = view.directory.instrument_by_symbol(symbol.as_bytes());
-    let Some(book) = instrument.and_then(|instrument| view.books.book(instrument.id)) else {
-        return Book::default();
-    };
-    let level = |(price, level): (Price, books::Level)| Level {
-        price: price.0,
-        quantity: level.quantity,
-        orders: level.orders,
-    };
-    let side = |side| book.levels(side).take(LEVELS).map(level).collect();
-    Book { buys: side(Side::Buy), sells: side(Side::Sell), last: book.last_price().map(|price| price.0) }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::{files, listen};
 use crate::config::{Ack, Config, HostPort, Idle, Overrides, Pin};
 use crate::failure::{Code, failure};
 use crate::load;
-use crate::supervisor::{Supervised, supervise, supervised};
+use crate::supervisor::{Supervised, bound, supervise, supervised};
 
 /// Cores from which on threads may spin.
 const CORES_TO_SPIN: usize = 4;
@@ -97,6 +97,7 @@ impl Serve {
     /// Runs the node until a signal or a failure ends it.
     pub fn run(self) -> anyhow::Result<()> {
         let supervised = supervised()?;
+        bound()?;
         start_log(self.log.as_deref(), self.json)?;
         let overrides = Overrides {
             name: self.name.clone(),

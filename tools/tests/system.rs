@@ -12,10 +12,21 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/caller.rs"]
+mod caller;
 #[path = "support/client.rs"]
 mod client;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/cluster.rs"]
+mod cluster;
 #[path = "system/drain.rs"]
 mod drain;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/etcd.rs"]
+mod etcd;
+#[path = "system/failover.rs"]
+mod failover;
 #[path = "system/journal.rs"]
 mod journal;
 #[path = "system/kill.rs"]
@@ -94,6 +105,8 @@ enum Needs {
     Nothing,
     /// Some time: not run by a plain `cargo test`.
     Time,
+    /// Some time, and etcd.
+    Etcd,
     /// To mount: root, loop devices, and the tools of ext4 and XFS.
     Root,
 }
@@ -124,6 +137,10 @@ const CASES: &[Case] = &[
         Needs::Time,
         retention::old_segments_go_and_nothing_that_is_needed_goes,
     ),
+    ("a_primary_killed_under_load_is_replaced_by_hand_and_rejoins", Needs::Time, failover::by_hand),
+    ("a_primary_killed_under_load_is_replaced_by_itself_and_rejoins", Needs::Etcd, failover::through_etcd),
+    ("row_9_a_primary_and_etcds_leader_die_together", Needs::Etcd, failover::row_9),
+    ("row_10_without_etcds_quorum_nobody_is_promoted_and_the_primary_stops", Needs::Etcd, failover::row_10),
     (
         "a_full_disk_takes_cancels_only_until_there_is_room",
         Needs::Root,
@@ -156,6 +173,7 @@ fn main() -> ExitCode {
         }
         let began = Instant::now();
         let run = || {
+            assert!(*needs != Needs::Etcd || etcd::is_installed(), "{name} needs etcd");
             assert!(
                 *needs != Needs::Root || rustix::process::geteuid().is_root(),
                 "{name} mounts: it needs root"

@@ -7,6 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::node::PATIENCE;
 
+/// What a line client is told without a number by a node that may not release anything.
+const NOT_RELEASING: [&str; 3] = ["not primary; primary is ", "starting", "no lease"];
+/// How long a node that is there may take to take a connection.
+const CONNECT: Duration = Duration::from_secs(1);
+
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -77,7 +82,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: &str, wire: Wire, name: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        let address = address.parse().map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+        let stream = TcpStream::connect_timeout(&address, CONNECT)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream, inbox: Vec::new(), wire, name: name.to_owned() })
@@ -113,7 +119,7 @@ impl Client {
     pub(crate) fn receive(&mut self, patience: Duration) -> io::Result<Option<Message>> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(message) = self.next_message() {
+            if let Some(message) = self.next_message()? {
                 return Ok(Some(message));
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -137,16 +143,22 @@ impl Client {
         received.unwrap_or_else(|| panic!("{}: no message in {PATIENCE:?}", self.name))
     }
 
-    fn next_message(&mut self) -> Option<Message> {
+    /// The next message if it is whole. That the node may not release anything is an error, in its words.
+    fn next_message(&mut self) -> io::Result<Option<Message>> {
         let (end, separator) = match self.wire {
-            Wire::Line => (self.inbox.iter().position(|byte| *byte == b'\n')? + 1, b'|'),
-            Wire::Fix => (fix_end(&self.inbox)?, 1),
+            Wire::Line => (self.inbox.iter().position(|byte| *byte == b'\n').map(|at| at + 1), b'|'),
+            Wire::Fix => (fix_end(&self.inbox), 1),
         };
+        let Some(end) = end else { return Ok(None) };
         let bytes: Vec<u8> = self.inbox.drain(..end).collect();
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         let words = String::from_utf8_lossy(bytes);
-        assert!(!words.starts_with('!'), "{}: {words}", self.name);
-        Some(Message::parse(bytes, separator))
+        if let Some(words) = words.strip_prefix("! ") {
+            let is_told = NOT_RELEASING.iter().any(|known| words.starts_with(known));
+            assert!(is_told, "{}: ! {words}", self.name);
+            return Err(io::Error::new(ErrorKind::ConnectionRefused, words));
+        }
+        Ok(Some(Message::parse(bytes, separator)))
     }
 }
 

@@ -104,10 +104,32 @@ impl Home {
         self.launch(self.serve(flags), &self.data())
     }
 
+    /// Where all that is not in memory lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Runs a `serve` on `data` and waits until it is ready.
-    pub(crate) fn launch(&self, mut command: Command, data: &Path) -> Node {
+    pub(crate) fn launch(&self, command: Command, data: &Path) -> Node {
+        Node::launch(command, data, self.folder.path())
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) child: Child,
+    pub(crate) data: PathBuf,
+    log: PathBuf,
+    /// The ready line.
+    pub(crate) ready: Value,
+}
+
+impl Node {
+    /// Runs a `serve` on `data`, its stderr in a file of its own in `logs`, and waits until it is ready.
+    pub(crate) fn launch(mut command: Command, data: &Path, logs: &Path) -> Node {
         static STARTS: AtomicU32 = AtomicU32::new(0);
-        let log = self.folder.path().join(format!("stderr-{}", STARTS.fetch_add(1, Ordering::Relaxed)));
+        let log = logs.join(format!("stderr-{}", STARTS.fetch_add(1, Ordering::Relaxed)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().expect("rialto serve runs");
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -123,19 +145,7 @@ impl Home {
         node.ready = ready.unwrap_or_else(|_| panic!("not ready: {line:?}, {}", node.log()));
         node
     }
-}
 
-/// A running node.
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) child: Child,
-    pub(crate) data: PathBuf,
-    log: PathBuf,
-    /// The ready line.
-    pub(crate) ready: Value,
-}
-
-impl Node {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -150,10 +160,24 @@ impl Node {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Sends a signal to the process that was started.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     /// kill -9.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// kill -9 of the process that matches; the one that was started may be its supervisor, which then ends.
+    pub(crate) fn kill_matcher(mut self) {
+        let pid = self.ready["pid"].as_i64().expect("a process");
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        until("the end of what was started", || self.child.try_wait().unwrap());
     }
 
     /// SIGTERM; how it ended and how long that took.
@@ -164,8 +188,7 @@ impl Node {
     /// A signal that it drains at; how it ended and how long that took.
     pub(crate) fn end_by(mut self, signal: Signal) -> (ExitStatus, Duration) {
         let began = Instant::now();
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        self.signal(signal);
         let status = until("the node's end", || self.child.try_wait().unwrap());
         (status, began.elapsed())
     }

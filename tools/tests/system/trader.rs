@@ -14,6 +14,8 @@ use crate::random::Random;
 const WINDOW: usize = 16;
 /// Open orders of one member, about.
 const OPEN_MAX: usize = 200;
+/// Between two looks for whoever leads.
+const SEEK: Duration = Duration::from_millis(5);
 /// How long a turn waits for messages.
 const TURN: Duration = Duration::from_millis(2);
 
@@ -49,6 +51,10 @@ pub(crate) struct Trader {
     sent: Vec<Sent>,
     /// Those that are not answered: places in `sent` by id.
     waiting: BTreeMap<usize, String>,
+    /// Of each connection with one: when the first new answer came, and the last one.
+    pub(crate) spans: Vec<(Instant, Instant)>,
+    /// This connection has none yet.
+    is_fresh: bool,
 }
 
 impl Trader {
@@ -63,6 +69,8 @@ impl Trader {
             log_on_number: 0,
             sent: Vec::new(),
             waiting: BTreeMap::new(),
+            spans: Vec::new(),
+            is_fresh: true,
         }
     }
 
@@ -74,6 +82,7 @@ impl Trader {
     /// Logs on, gets all from number `from` on that it was told before, and makes sure that every request was answered.
     pub(crate) fn come_back(&mut self, address: &str, from: u32, load: &Load) -> io::Result<()> {
         self.client = Some(Client::connect(address, self.wire, &self.name)?);
+        self.is_fresh = true;
         let number = self.next_number;
         (self.log_on_number, self.next_number) = (number, number + 1);
         // In FIX a member may also see for itself that it has missed something, and ask.
@@ -174,6 +183,51 @@ impl Trader {
         while self.listen(load).is_ok() {}
     }
 
+    /// Finds whoever leads among these nodes, and comes back there.
+    pub(crate) fn find(&mut self, addresses: &[String], load: &Load) {
+        let deadline = Instant::now() + PATIENCE;
+        for address in addresses.iter().cycle() {
+            assert!(Instant::now() < deadline, "{}: nobody answers", self.name);
+            if self.come_back(address, self.ledger.next(), load).is_ok() {
+                return;
+            }
+            std::thread::sleep(SEEK);
+        }
+    }
+
+    /// Trades with whoever leads among these nodes, until nobody asks for more and all is answered.
+    pub(crate) fn trade_over(&mut self, addresses: &[String], load: &Load) {
+        let turn = |trader: &mut Self| -> io::Result<bool> {
+            let ends = load.ends.load(Ordering::Relaxed);
+            while !ends && trader.waiting.len() < WINDOW {
+                trader.ask()?;
+            }
+            trader.listen(load)?;
+            Ok(ends && trader.waiting.is_empty())
+        };
+        loop {
+            match turn(self) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(_) => self.find(addresses, load),
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Instant) {
+        if std::mem::take(&mut self.is_fresh) {
+            self.spans.push((now, now));
+        }
+        self.spans.last_mut().expect("the first one is there").1 = now;
+    }
+
+    /// The longest time from the last answer on a connection to the first one on the next, of the connections from this
+    /// one on.
+    pub(crate) fn gap(&self, from: usize) -> Duration {
+        let spans = &self.spans[from.saturating_sub(1)..];
+        spans.windows(2).map(|pair| pair[1].0 - pair[0].1).max().unwrap_or_default()
+    }
+
     fn listen_until(&mut self, load: &Load, what: &str, done: impl Fn(&Self) -> bool) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
@@ -201,6 +255,9 @@ impl Trader {
         if self.wire == Wire::Fix && message.kind() == "2" {
             self.send_again(message.whole(7))?;
         }
+        if message.get(11).is_some() && !message.is_again() {
+            self.answered(Instant::now());
+        }
         if message.get(11).is_some() {
             let ledger = &self.ledger;
             self.waiting.retain(|_, id| !ledger.is_answered(id));
@@ -211,8 +268,9 @@ impl Trader {
     /// What was sent from this number up to the log-on, as FIX wants it: requests marked, the rest as gaps. What came
     /// behind the log-on is kept by the other side.
     fn send_again(&mut self, from: u32) -> io::Result<()> {
-        let requests = self.sent.iter().filter(|sent| sent.number >= from).cloned().collect::<Vec<_>>();
         let end = self.log_on_number + 1;
+        let is_asked_for = |sent: &&Sent| (from..end).contains(&sent.number);
+        let requests = self.sent.iter().filter(is_asked_for).cloned().collect::<Vec<_>>();
         let mut due = from;
         for Sent { line, number, .. } in requests {
             self.fill(due, number)?;

@@ -16,6 +16,7 @@ use node::{Home, Node, rialto, told, until};
 mod client;
 #[path = "interface/journal.rs"]
 mod journal;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/node.rs"]
 mod node;
 #[path = "interface/operator.rs"]

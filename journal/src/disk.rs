@@ -37,6 +37,9 @@ pub trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file another name in the same directory; a file that has it is replaced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a directory of files another name, also in another directory of the same file system; an empty one that has
+    /// it is replaced. Durable when the directory that it goes to is synced.
+    fn rename_dir(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names of a directory durable.

@@ -30,6 +30,8 @@ pub mod recover;
 #[cfg(not(loom))]
 pub mod retention;
 #[cfg(not(loom))]
+pub mod seed;
+#[cfg(not(loom))]
 pub mod segment;
 #[cfg(not(loom))]
 pub mod snapshot;

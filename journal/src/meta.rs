@@ -57,9 +57,21 @@ pub struct NodeMeta {
     /// Records that this node had received and not synced were lost; it is not what its acks said until it is in sync
     /// again.
     pub lost_unsynced: bool,
+    /// Another node's snapshot and pages lie whole beside what this node has, whose place they take; a start finishes
+    /// that.
+    pub seeded: Option<Seeded>,
     /// The cluster's state as this node last heard it, in the words of whoever keeps it; at most
     /// [`CLUSTER_STATE_BYTES_MAX`].
     pub cluster_state: Vec<u8>,
+}
+
+/// What a seed holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeded {
+    /// The last command of its snapshot.
+    pub snapshot: u64,
+    /// The page behind its last command page.
+    pub end_page: u64,
 }
 
 impl NodeMeta {
@@ -78,6 +90,7 @@ impl NodeMeta {
             durable_page: 0,
             cut_from: None,
             lost_unsynced: false,
+            seeded: None,
             cluster_state: Vec::new(),
         }
     }
@@ -91,7 +104,7 @@ struct Slot {
 
 impl Framed for Slot {
     const MAGIC: [u8; 8] = *b"RIALTOND";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 }
 
 /// An open `node.meta`.
@@ -302,6 +315,7 @@ mod tests {
             durable_page: 5,
             cut_from: Some(6),
             lost_unsynced: true,
+            seeded: Some(Seeded { snapshot: 78, end_page: 12 }),
             cluster_state: b"state".to_vec(),
             ..NodeMeta::new(*b"cluster of tests", "test", "n1")
         };

@@ -136,22 +136,45 @@ impl Snapshots {
             body_bytes: count(body.len()),
             chunk_crcs: body.chunks(CHUNK_BYTES).map(crc32c::crc32c).collect(),
         };
-        let path = self.path(point.seq);
-        let temporary = path.with_extension("tmp");
-        let mut file = self.disk.create(&temporary).during("create", &temporary)?;
+        let temporary = self.path(point.seq).with_extension("tmp");
+        let mut file = self.begin_file(point.seq)?;
         let frame = codec::encode(&head);
         file.write_at(0, &frame).during("write", &temporary)?;
         for (n, chunk) in body.chunks(CHUNK_BYTES).enumerate() {
             let offset = count(frame.len() + n * CHUNK_BYTES);
             file.write_at(offset, chunk).during("write", &temporary)?;
         }
+        self.settle(point.seq, file)?;
+        Ok(head)
+    }
+
+    /// A file for the bytes of a snapshot, which nobody takes for one until [`Self::settle`].
+    pub(crate) fn begin_file(&self, seq: u64) -> Result<Box<dyn DiskFile>, JournalError> {
+        let temporary = self.path(seq).with_extension("tmp");
+        self.disk.create(&temporary).during("create", &temporary)
+    }
+
+    /// Makes such a file a snapshot, if it is right when it is read back.
+    pub(crate) fn settle(&self, seq: u64, mut file: Box<dyn DiskFile>) -> Result<Snapshot, JournalError> {
+        let path = self.path(seq);
+        let temporary = path.with_extension("tmp");
         file.sync().during("sync", &temporary)?;
         file.evict().during("evict", &temporary)?;
         drop(file);
-        self.read(&temporary)?;
+        let snapshot = self.read(&temporary)?;
         self.disk.rename(&temporary, &path).during("rename", &temporary)?;
         self.disk.sync_dir(&self.dir).during("sync directory", &self.dir)?;
-        Ok(head)
+        Ok(snapshot)
+    }
+
+    /// Opens the file of a snapshot, which stays readable while it is open: its head, which is right, the file, whose body
+    /// was not read, and its bytes.
+    pub fn open(&self, seq: u64) -> Result<(SnapshotHead, Box<dyn DiskFile>, u64), JournalError> {
+        let path = self.path(seq);
+        let file = self.disk.open(&path, Access::Read).during("open", &path)?;
+        let bytes = file.bytes().during("read the size of", &path)?;
+        let (head, _) = read_head(&*file, bytes, &path)?;
+        Ok((head, file, bytes))
     }
 
     /// Loads the newest snapshot that is right in every byte.

@@ -9,6 +9,7 @@ pub mod core;
 pub mod current;
 pub mod divergence;
 pub mod files;
+pub mod holds;
 pub mod listen;
 pub mod metrics;
 pub mod node;

@@ -61,6 +61,8 @@ struct State {
     history: Option<Vec<State>>,
     random: Random,
     directories: BTreeMap<PathBuf, Directory>,
+    /// Directories that got another name, oldest first, while that is not safe.
+    moved: Vec<(PathBuf, PathBuf)>,
     files: Vec<Content>,
 }
 
@@ -236,6 +238,12 @@ impl State {
             directory.sync();
             directory.names = directory.safe_names.clone();
         }
+        let kept = random.below(self.moved.len() + 1);
+        for (from, to) in self.moved.drain(..).skip(kept).rev() {
+            if let Some(directory) = self.directories.remove(&to) {
+                self.directories.insert(from, directory);
+            }
+        }
     }
 }
 
@@ -313,6 +321,18 @@ impl Disk for PretendDisk {
         Ok(())
     }
 
+    fn rename_dir(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.changing_call()?;
+        if state.directories.get(to).is_some_and(|there| !there.names.is_empty()) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let directory = state.directories.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.directories.insert(to.to_owned(), directory);
+        state.moved.push((from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.changing_call()?;
@@ -332,6 +352,7 @@ impl Disk for PretendDisk {
         let directory = state.directory(path)?;
         if !lying {
             directory.sync();
+            state.moved.retain(|(_, to)| to.parent() != Some(path));
         }
         Ok(())
     }

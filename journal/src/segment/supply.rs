@@ -107,6 +107,11 @@ impl Supply {
         Ok(Supplied::Worked)
     }
 
+    /// Whether a segment is ready.
+    pub fn is_ready(&self) -> bool {
+        !lock(&self.ready).is_empty()
+    }
+
     /// The next segment; made now if none is ready.
     pub fn take(&self) -> Result<Segment, JournalError> {
         loop {

@@ -8,5 +8,6 @@ mod failure;
 mod generation;
 mod node;
 mod real;
+mod seed;
 mod segments;
 mod snapshot;

@@ -4,6 +4,7 @@
 //! ```text
 //! life      from one opening of the journal to the next; the loop of a node's lives
 //! engine    the engine's thread: seek a primary, follow it, lead
+//! seed      what a node is sent whose pages are gone
 //! port      the replication port's thread: serves standbys and questions
 //! awaited   what standbys have acknowledged, and whom the primary waits for
 //! keeper    the primary's care: who is in sync, the lease, whether the policy is met
@@ -18,6 +19,7 @@ pub mod engine;
 pub mod keeper;
 pub mod life;
 pub mod port;
+mod seed;
 pub mod told;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -146,6 +148,8 @@ pub struct Life {
     pub start: Base,
     /// How the copy fared that was counted before this life.
     pub counted: Mutex<CountedCopy>,
+    /// What another node is being sent.
+    pub holds: Arc<super::holds::Holds>,
     /// What standbys have.
     pub awaited: Awaited,
     /// What the engine is to do.
@@ -210,12 +214,17 @@ impl Life {
 
     /// A reader of stored command pages.
     pub fn command_segments(&self) -> SegmentReader {
-        let lineage = Lineage {
-            log: Log::Commands,
-            cluster_id: self.cluster_id,
-            state_machine: rialto_protocol::VERSION,
-        };
-        SegmentReader::new(&self.disk, &self.dir.join(Log::Commands.directory()), lineage)
+        self.segments(Log::Commands)
+    }
+
+    /// A reader of stored pages.
+    pub fn segments(&self, log: Log) -> SegmentReader {
+        SegmentReader::new(&self.disk, &self.dir.join(log.directory()), self.lineage(log))
+    }
+
+    /// What the segments of a log have in common.
+    pub fn lineage(&self, log: Log) -> Lineage {
+        Lineage { log, cluster_id: self.cluster_id, state_machine: rialto_protocol::VERSION }
     }
 
     /// The base at a page, if the page before it is stored.

@@ -15,6 +15,7 @@ use rialto_journal::storage::Storage;
 use rialto_protocol::Sequence;
 
 use super::begin::Begun;
+use super::holds::Holds;
 use super::seed;
 use super::start::{Opened, Place};
 
@@ -35,6 +36,8 @@ pub struct Core {
     pub events: Arc<LogRing>,
     /// The epochs so far.
     pub epochs: Arc<EpochTable>,
+    /// What retention leaves.
+    pub holds: Arc<Holds>,
     /// What gateways start from.
     pub seed: Seed,
     /// A second state, for the shadow.
@@ -65,7 +68,10 @@ impl Core {
         (place, storage, cursors): (Place, Storage, Arc<Cursors>),
         (commands, events, epochs): Logs,
     ) -> anyhow::Result<Self> {
+        let holds = Arc::new(Holds::default());
+        holds.day_began(exchange.sessions().day_began().page());
         Ok(Self {
+            holds,
             seed: seed::of(exchange, sequence),
             copy: Some(Exchange::from_state_body(&exchange.state_body())?),
             cancel_only: exchange.directory().cancel_only(),

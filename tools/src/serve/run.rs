@@ -116,6 +116,8 @@ pub enum Again {
     Cut(u64),
     /// To throw its log away: the cluster has another history.
     Anew,
+    /// To open what another node has sent it instead of its log.
+    Seeded,
 }
 
 /// What runs on the engine's thread.

@@ -23,6 +23,7 @@ use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Sequence;
 
 use super::core::Core;
+use super::holds::Holds;
 use super::start::{Upkeep, lock_meta};
 
 /// What became of a snapshot that was to be made.
@@ -60,6 +61,8 @@ pub struct Snapshooter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     upkeep: Upkeep,
+    /// What others are being sent.
+    holds: Arc<Holds>,
 }
 
 impl Snapshooter {
@@ -86,6 +89,7 @@ impl Snapshooter {
             disk: Arc::clone(&core.place.disk),
             dir: dir.to_owned(),
             upkeep,
+            holds: Arc::clone(&core.holds),
         }
     }
 
@@ -142,13 +146,12 @@ impl Snapshooter {
     fn trim<S: PageSource>(&self, shadow: &Shadow<S>) -> Result<(), JournalError> {
         let keep_pages = self.upkeep.keep_bytes / PAGE_BYTES as u64;
         let event_end = Position::new(shadow.exchange().event_end());
-        let needed = Needed {
+        let day_page = shadow.exchange().sessions().day_began().page();
+        self.holds.day_began(day_page);
+        let needed = self.holds.with(Needed {
             command_page: shadow.command_position().page().saturating_sub(keep_pages),
-            event_page: event_end
-                .page()
-                .saturating_sub(keep_pages)
-                .min(shadow.exchange().sessions().day_began().page()),
-        };
+            event_page: event_end.page().saturating_sub(keep_pages).min(day_page),
+        });
         for segment in trim(&self.disk, &self.dir, needed)? {
             tracing::info!(segment = %segment.display(), "removed: snapshots cover it");
         }

@@ -24,6 +24,7 @@ use rialto_journal::recover::generation::{self, Generation, GenerationPlan};
 use rialto_journal::recover::ring::{self, RingFound};
 use rialto_journal::recover::scan::Base;
 use rialto_journal::recover::{Recovered, Start, recover};
+use rialto_journal::seed::{Replaced, finish};
 use rialto_journal::segment::Log;
 use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::shared::Identity;
@@ -206,7 +207,7 @@ pub(super) fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
         ));
     }
     let is_new = !plan.dir.join(rialto_journal::meta::META_NAME).exists();
-    let meta = if is_new {
+    let mut meta = if is_new {
         MetaFile::create(
             &disk,
             &plan.dir,
@@ -222,6 +223,9 @@ pub(super) fn take_directory(plan: &Plan) -> anyhow::Result<Locked> {
             let dir = plan.dir.display();
             return Err(failure(Code::Refused, format!("{dir}: journal of {what} {found}, not of {wanted}")));
         }
+    }
+    if let Some(Replaced { kept, .. }) = finish(&disk, &plan.dir, &mut meta)? {
+        tracing::warn!(kept = %kept.display(), "this node begins with the seed that it was sent");
     }
     Ok((disk, lock, meta))
 }

@@ -31,6 +31,7 @@ use crate::serve::start::{Plan, Wiring, lock_meta};
 mod follow;
 mod hello;
 mod promotion;
+mod seeded;
 
 /// Between two looks for a primary.
 const SEEK: Duration = Duration::from_millis(50);

@@ -299,7 +299,7 @@ impl Outer {
     /// What is to be done between two lives.
     fn between(&mut self, again: Again) -> anyhow::Result<()> {
         match again {
-            Again::Fenced => Ok(()),
+            Again::Fenced | Again::Seeded => Ok(()),
             Again::Cut(page_no) => {
                 self.cut = divergence::cut_back(&self.settings.plan, page_no)?;
                 Ok(())
@@ -416,6 +416,7 @@ fn new_life(
         generation: core.place.identity.generation,
         start,
         counted: Mutex::new(counted),
+        holds: Arc::clone(&core.holds),
         awaited: Awaited::new(Arc::clone(&core.cursors), Arc::clone(&parts.readers)),
         orders,
         matcher_bell: Arc::clone(&parts.bells.matcher),

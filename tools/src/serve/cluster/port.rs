@@ -15,6 +15,7 @@ use rialto_replicator::message::{Answer, Ask, Hello, Lead, Promise, Role, Welcom
 use rialto_replicator::primary::Event;
 use rialto_replicator::ship::{Node, SeedSource, Ship};
 
+use super::seed::Source;
 use super::{Cluster, FAILURE_FENCED, Life};
 
 /// Longest sleep between two looks at what the node is.
@@ -196,7 +197,8 @@ impl Ship for Shipping {
     }
 
     fn first_page(&self) -> u64 {
-        self.life.command_segments().range().map_or(0, |range| range.start)
+        // Of the very first page that is left, the one before it can no longer be compared.
+        self.life.command_segments().range().map_or(0, |range| range.start + u64::from(range.start > 0))
     }
 
     fn base_at(&self, page_no: u64) -> Option<Base> {
@@ -215,7 +217,13 @@ impl Ship for Shipping {
         self.life.state().map(|state| state.to_bytes()).unwrap_or_default()
     }
 
-    fn seed(&self, _standby: &Hello) -> Option<Box<dyn SeedSource + Send>> {
-        None
+    fn seed(&self, standby: &Hello) -> Option<Box<dyn SeedSource + Send>> {
+        match Source::open(&self.life, &self.rows) {
+            Ok(source) => source.map(|source| Box::new(source) as Box<dyn SeedSource + Send>),
+            Err(error) => {
+                tracing::error!(standby = standby.node, %error, "no seed for a standby");
+                None
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use rialto_journal::recover::divergent::Divergent;
 use rialto_journal::recover::scan::Base;
 use rialto_replicator::gone::Gone;
 use rialto_replicator::link::{Upstream, UpstreamOptions};
-use rialto_replicator::message::{Ack, Heartbeat, Lead, Promise, Reject, Role};
+use rialto_replicator::message::{Ack, Heartbeat, Lead, Promise, Reject, Role, Seed};
 use rialto_replicator::standby::{Event, agreed};
 use rialto_replicator::state::ClusterState;
 
@@ -46,6 +46,8 @@ struct Heard {
     again: Option<Again>,
     /// Not served: look for another.
     rejected: bool,
+    /// What this node lacks comes as a seed.
+    seed: Option<Box<(Lead, Seed)>>,
 }
 
 impl Engine {
@@ -95,6 +97,9 @@ impl Engine {
             let heard = self.hear(upstream)?;
             if let Some(again) = heard.again {
                 return Ok(Some(Next::End(End::Again(again))));
+            }
+            if let Some(seed) = heard.seed {
+                return self.be_seeded(upstream, *seed);
             }
             if heard.rejected {
                 thread::sleep(super::SEEK);
@@ -168,15 +173,14 @@ impl Engine {
                     heard.again = rejected(&reject);
                     return Ok(heard);
                 }
-                Event::Seed { .. }
-                | Event::SnapshotBytes { .. }
-                | Event::Page { .. }
-                | Event::EventPage { .. }
-                | Event::SeedDone => {
-                    tracing::error!("the primary no longer has the pages that this node lacks");
-                    heard.rejected = true;
+                Event::Seed { lead, seed } => {
+                    heard.seed = Some(Box::new((lead, seed)));
                     return Ok(heard);
                 }
+                Event::SnapshotBytes { .. }
+                | Event::Page { .. }
+                | Event::EventPage { .. }
+                | Event::SeedDone => unreachable!("they come behind a Seed, and not here"),
             }
         }
         if let Some(epoch) = promise {
@@ -259,7 +263,7 @@ impl Engine {
     }
 
     /// The cluster's state as the primary knows it.
-    fn learn(&self, bytes: &[u8]) {
+    pub(super) fn learn(&self, bytes: &[u8]) {
         let super::Parts { cluster, life, .. } = &self.parts;
         let state = match ClusterState::from_bytes(bytes) {
             Ok(state) => state,
@@ -357,7 +361,7 @@ impl Engine {
         Ok(())
     }
 
-    fn promised(&self, upstream: &mut Upstream, epoch: u32) -> Result<(), Gone> {
+    pub(super) fn promised(&self, upstream: &mut Upstream, epoch: u32) -> Result<(), Gone> {
         let life = &self.parts.life;
         let made = life.promise(epoch);
         let promised_epoch = *life.promised.lock();

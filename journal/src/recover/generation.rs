@@ -79,7 +79,8 @@ pub fn begin(
         &dir.join(COMMANDS_NAME),
         &identity,
         shape(Kind::Commands, plan.command_pages),
-        &LogStart::at_page(end.page_no, start.epoch),
+        // The log may have come from another node, in an epoch that this one never promised.
+        &LogStart::at_page(end.page_no, start.epoch.max(end.epoch)),
     )?;
     let shape = shape(Kind::Events, plan.event_pages);
     let events = LogRing::create(&dir.join(EVENTS_NAME), &identity, shape, &plan.event_start)?;

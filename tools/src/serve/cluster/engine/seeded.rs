@@ -74,7 +74,7 @@ impl Engine {
                     return Ok(Some(Next::End(End::Failed)));
                 }
             }
-            Err(Stopped::Unfit(why)) => tracing::error!(why, "alarm: this build cannot run the seed"),
+            Err(Stopped::Unfit(why)) => tracing::error!(why, "alarm: the seed cannot be run here"),
         }
         thread::sleep(AGAIN);
         Ok(None)
@@ -106,6 +106,9 @@ impl Engine {
         }
         let whole = writer.finish()?;
         Exchange::from_state_body(&whole.snapshot.body).map_err(|error| Stopped::Unfit(error.to_string()))?;
+        if *life.promised.lock() < lead.epoch {
+            life.promise(lead.epoch).map_err(Stopped::Unfit)?;
+        }
         let seeded = whole.take(&life.meta)?;
         tracing::info!(seq = seeded.snapshot, end_page = seeded.end_page, "the seed is whole");
         Ok(())

@@ -51,7 +51,7 @@ fn first_page(venue: &Venue, node: usize) -> u64 {
 fn check_states(venue: &Venue) {
     let nodes = venue.fix.join(",");
     until("both have the same state", || {
-        let (_, status) = venue.rialto(&["status", "--nodes", &nodes, "--state-hash", "--json"]);
+        let (_, status) = Venue::rialto(&["status", "--nodes", &nodes, "--state-hash", "--json"]);
         let state = |node: usize| &status["nodes"][node]["state_hash"];
         // The hash, and the command that it is of.
         (state(0)["hash"].is_string() && state(0) == state(1)).then_some(())

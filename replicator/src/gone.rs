@@ -49,6 +49,9 @@ pub enum Gone {
     /// The peer did not prove itself, or say what it wants, in time.
     #[error("the peer did not prove itself and say what it wants within {0:?}")]
     Late(Duration),
+    /// It asks on and does not read what it was answered.
+    #[error("it asks on, and {0} bytes of answers wait to be read")]
+    Deaf(usize),
     /// The primary's log cannot be read on: the standby has to come again, and be seeded.
     #[error("cannot read the log: {0}")]
     Log(#[from] ReadError),

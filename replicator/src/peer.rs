@@ -55,6 +55,10 @@ impl Peer {
         while self.standby.is_none() && self.over_ns.is_none() {
             let Some((kind, place)) = self.channel.next_frame()? else { break };
             self.has_asked = true;
+            let unread = self.channel.pending().len();
+            if unread > self.limits.unsent_bytes {
+                return Err(Gone::Deaf(unread));
+            }
             match kind {
                 Kind::Hello => {
                     let hello = message::get(kind, self.channel.payload(place))?;

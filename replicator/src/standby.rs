@@ -276,9 +276,10 @@ fn welcomed(welcome: Welcome, hello: &Hello) -> Result<(Stage, Event<'static>), 
     })
 }
 
-/// A promise binds the standby, whatever the one that serves it believes.
+/// A promise binds the standby, and so do the records that it holds, whatever the one that serves it believes.
 fn check_lead(lead: &Lead, hello: &Hello) -> Result<(), Gone> {
-    let bound_to = hello.promised_epoch.max(hello.end.epoch);
+    let open_epoch = hello.open.map_or(0, |open| open.epoch);
+    let bound_to = hello.promised_epoch.max(hello.end.epoch).max(open_epoch);
     if lead.epoch < bound_to {
         return Err(Gone::OldPrimary { epoch: lead.epoch, bound_to });
     }

@@ -26,11 +26,11 @@ use rialto_shmring::{Doorbell, Producer, Region};
 
 use super::cluster::{Cluster, FAILURE_FENCED};
 use super::command::{gateway_settings, idle, policy};
-use super::core::Core;
 use super::current::Current;
 use super::node::Node;
 use super::note::PanicNote;
 use super::operator::Operator;
+use super::parts::Core;
 use super::rings::{Rings, Wake};
 use super::room::Room;
 use super::start::{self, Opened, Place, Plan, Upkeep, Wiring};

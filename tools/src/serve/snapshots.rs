@@ -22,8 +22,8 @@ use rialto_journal::storage::FAILURE_STORAGE;
 use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::Sequence;
 
-use super::core::Core;
 use super::holds::Holds;
+use super::parts::Core;
 use super::start::{Upkeep, lock_meta};
 
 /// What became of a snapshot that was to be made.

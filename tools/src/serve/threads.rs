@@ -16,8 +16,8 @@ use rialto_journal::segment::{Lineage, Log};
 use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_storage};
 use rialto_protocol::GatewayId;
 
-use super::core::Core;
 use super::node::Node;
+use super::parts::Core;
 use super::rings::Wake;
 use super::run::{NodeParts, Settings, Stops};
 use super::view::Following;

@@ -65,9 +65,9 @@ fn run(rounds: &Rounds, etcd: Option<&EtcdCluster>) {
             }
             let node = nodes[leads].take().expect("it runs");
             if takes_supervisor {
-                node.kill()
+                node.kill();
             } else {
-                node.kill_matcher()
+                node.kill_matcher();
             }
             if etcd.is_none() {
                 cluster.lead((leads + 1) % 3, &[]);

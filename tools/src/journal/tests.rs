@@ -441,17 +441,16 @@ fn dump_prints_commands_events_and_books_as_people_write_them() {
     golden(&["--book", "--to", "11"], &[]);
 }
 
-/// A node in `dir` that has made a snapshot behind 300 orders and then taken 100 more.
-fn with_snapshot(dir: &Path) {
-    let shm = TempDir::new_in("/dev/shm").unwrap();
+/// How the nodes of these tests are started.
+fn plan_of(dir: &Path, shm: &Path) -> start::Plan {
     let operation = |command: &Command| {
         let Command::Operate(_, operation) = command else { return None };
         (*operation != Operation::Loaded).then_some(*operation)
     };
-    let plan = start::Plan {
+    start::Plan {
         upkeep: UPKEEP,
         dir: dir.to_owned(),
-        shm_dir: shm.path().to_owned(),
+        shm_dir: shm.to_owned(),
         node: "n1".to_owned(),
         cluster: "test".to_owned(),
         policy: Policy::Async,
@@ -461,7 +460,13 @@ fn with_snapshot(dir: &Path) {
         shm_bytes: 4 << 20,
         reference: reference().iter().filter_map(operation).collect(),
         cluster_id: None,
-    };
+    }
+}
+
+/// A node in `dir` that has made a snapshot behind 300 orders and then taken 100 more.
+fn with_snapshot(dir: &Path) {
+    let shm = TempDir::new_in("/dev/shm").unwrap();
+    let plan = plan_of(dir, shm.path());
     let wiring = start::Wiring {
         ports: Vec::new(),
         readers: Arc::default(),
@@ -511,6 +516,20 @@ fn trim(dir: &Path, log: Log, page_no: u64) {
     for file in &files[..kept] {
         std::fs::remove_file(file).unwrap();
     }
+}
+
+#[test]
+fn a_node_that_begins_anew_keeps_its_promise_and_puts_its_history_aside() {
+    let (root, shm) = (TempDir::new().unwrap(), TempDir::new_in("/dev/shm").unwrap());
+    let dir = &root.path().join("n1");
+    with_snapshot(dir);
+    let plan = plan_of(dir, shm.path());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(Backend::Mapped));
+    MetaFile::open(&disk, dir).unwrap().update(|meta| meta.promised_epoch = 7).unwrap();
+    crate::serve::divergence::begin_anew(&plan).unwrap();
+    let opened = start::open(&plan).unwrap();
+    assert_eq!((opened.state.1.0, opened.epoch), (0, 7));
+    assert!(dir.join("divergent/whole-0/commands").read_dir().unwrap().count() > 0);
 }
 
 #[test]

@@ -104,15 +104,30 @@ pub fn came_again<S: PageSource>(cut: &Divergent, log: &Arc<LogRing>, stored: S)
     Ok(true)
 }
 
-/// Puts aside all that a node has, whose history is not its cluster's: it begins anew, as an empty node that joins.
-pub fn begin_anew(dir: &Path) -> anyhow::Result<()> {
+/// Puts aside all that a node has, whose history is not its cluster's: it begins anew, as an empty node that joins. What
+/// it has promised it keeps.
+pub fn begin_anew(plan: &Plan) -> anyhow::Result<()> {
+    let (disk, lock, mut meta) = take_directory(plan)?;
+    let dir = &plan.dir;
     let kept = (0..u32::MAX).map(|n| dir.join(format!("divergent/whole-{n}"))).find(|path| !path.exists());
     let kept = kept.context("numbers do not run out")?;
-    std::fs::create_dir_all(&kept).with_context(|| format!("{}: cannot create", kept.display()))?;
-    for name in ["commands", "events", "snapshots", "node.meta"] {
+    disk.create_dir(&kept).with_context(|| format!("{}: cannot create", kept.display()))?;
+    meta.update(|meta| {
+        meta.ring = None;
+        meta.cut_from = None;
+        meta.verified_snapshot = None;
+        meta.durable_page = 0;
+        meta.lost_unsynced = true;
+    })?;
+    for name in ["snapshots", "commands", "events"] {
         let (from, to) = (dir.join(name), kept.join(name));
-        std::fs::rename(&from, &to).with_context(|| format!("{}: cannot put aside", from.display()))?;
+        disk.rename_dir(&from, &to).with_context(|| format!("{}: cannot put aside", from.display()))?;
+        disk.create_dir(&from).with_context(|| format!("{}: cannot create", from.display()))?;
+    }
+    for path in [&kept, &dir.join("divergent"), dir] {
+        disk.sync_dir(path).with_context(|| format!("{}: cannot sync", path.display()))?;
     }
     tracing::error!(kept = %kept.display(), "alarm: this node's history was not its cluster's; it begins anew");
+    drop(lock);
     Ok(())
 }

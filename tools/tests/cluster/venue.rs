@@ -42,6 +42,14 @@ pub(crate) struct Venue {
     flags: Vec<String>,
 }
 
+/// Whether all threads of a process are stopped.
+fn stands_still(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks.flatten().all(|task| {
+        fs::read_to_string(task.path().join("status")).is_ok_and(|status| status.contains("State:\tT"))
+    })
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -161,6 +169,10 @@ deposit = [{{ id = "d1", account = "A1", asset = "USD", amount = "1000000000.00"
         let child = self.nodes[node].as_ref().expect("it runs");
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            // Its threads stop one after the other.
+            until("it stands still", || stands_still(child.id()).then_some(()));
+        }
     }
 
     /// Kills a node with -9.

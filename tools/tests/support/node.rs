@@ -30,6 +30,14 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Whether all threads of a process are stopped.
+fn stands_still(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks.flatten().all(|task| {
+        fs::read_to_string(task.path().join("status")).is_ok_and(|status| status.contains("State:\tT"))
+    })
+}
+
 /// Runs `rialto` to its end.
 pub(crate) fn rialto(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rialto")).args(arguments).output().expect("rialto runs")
@@ -164,6 +172,10 @@ impl Node {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            // Its threads stop one after the other.
+            until("it stands still", || stands_still(self.pid()).then_some(()));
+        }
     }
 
     /// kill -9.

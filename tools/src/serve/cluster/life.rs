@@ -304,7 +304,7 @@ impl Outer {
                 self.cut = divergence::cut_back(&self.settings.plan, page_no)?;
                 Ok(())
             }
-            Again::Anew => divergence::begin_anew(&self.settings.plan.dir),
+            Again::Anew => divergence::begin_anew(&self.settings.plan),
         }
     }
 }

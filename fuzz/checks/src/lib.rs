@@ -7,6 +7,7 @@
 mod bytes;
 mod config;
 mod conversation;
+mod coordinator;
 mod fix_decoder;
 mod fix_session;
 mod heard;
@@ -14,14 +15,17 @@ mod journal;
 mod line_decoder;
 mod market;
 mod matching;
+mod replication;
 mod ring_records;
 mod snapshot_load;
 
 pub use config::config;
+pub use coordinator::coordinator;
 pub use fix_decoder::fix_decoder;
 pub use fix_session::fix_session;
 pub use journal::journal_recovery;
 pub use line_decoder::line_decoder;
+pub use replication::replication;
 pub use ring_records::ring_records;
 pub use snapshot_load::snapshot_load;
 
@@ -36,5 +40,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("ring_records", ring_records),
     ("journal_recovery", journal_recovery),
     ("snapshot_load", snapshot_load),
+    ("replication", replication),
+    ("coordinator", coordinator),
     ("config", config),
 ];

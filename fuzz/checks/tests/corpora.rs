@@ -62,6 +62,16 @@ fn snapshot_load() {
 }
 
 #[test]
+fn replication() {
+    replay("replication");
+}
+
+#[test]
+fn coordinator() {
+    replay("coordinator");
+}
+
+#[test]
 fn config() {
     replay("config");
 }

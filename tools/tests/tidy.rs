@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bench", &["protocol", "shmring", "journal", "engine", "gateway", "replicator"]),
     ("bench/challenge", &["engine"]),
     ("tools", &["protocol", "shmring", "journal", "engine", "gateway", "replicator", "bench"]),
-    ("fuzz/checks", &["protocol", "shmring", "journal", "engine", "gateway"]),
+    ("fuzz/checks", &["protocol", "shmring", "journal", "engine", "gateway", "replicator"]),
     ("fuzz", &["checks"]),
 ];
 

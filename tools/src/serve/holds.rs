@@ -27,7 +27,7 @@ struct Row {
     until: Option<Instant>,
 }
 
-/// Pages from some on stay as long as this is there, and [`COMES_BACK`] longer.
+/// Pages from some on stay as long as this is there, and a minute longer.
 #[derive(Debug)]
 pub struct Held {
     holds: Arc<Holds>,

@@ -194,6 +194,11 @@ impl Life {
         self.state.lock().0.clone()
     }
 
+    /// The version of that state; 0 if none was seen.
+    pub fn state_version(&self) -> u64 {
+        self.state.lock().0.as_ref().map_or(0, |state| state.version)
+    }
+
     /// For how long the epoch in force has been seen to be it; `None`: its beginning was not seen.
     pub fn tenure(&self) -> Option<std::time::Duration> {
         self.state.lock().1.map(|since| since.elapsed())
@@ -321,18 +326,15 @@ impl Cluster {
         self.port_bell.ring();
     }
 
-    /// Where all other nodes may be, by name where that is known.
-    pub fn others(&self) -> Vec<(Option<String>, SocketAddr)> {
-        let peers = self.peers.iter().filter(|(name, _)| *name != self.me);
-        let named = peers.map(|(name, address)| (Some(name.clone()), address));
-        let all = named.chain(self.join.iter().map(|address| (None, address)));
-        let mut found: Vec<(Option<String>, SocketAddr)> = Vec::new();
-        for (name, address) in all {
+    /// Where all other nodes may be.
+    fn others(&self) -> Vec<SocketAddr> {
+        let peers = self.peers.iter().filter(|(name, _)| *name != self.me).map(|(_, address)| address);
+        let mut found: Vec<SocketAddr> = Vec::new();
+        for address in peers.chain(&self.join) {
             let Ok(addresses) = (address.host.as_str(), address.port).to_socket_addrs() else { continue };
             for address in addresses {
-                let is_new = found.iter().all(|(_, known)| *known != address);
-                if is_new && address.to_string() != self.replication {
-                    found.push((name.clone(), address));
+                if !found.contains(&address) && address.to_string() != self.replication {
+                    found.push(address);
                 }
             }
         }
@@ -345,7 +347,7 @@ impl Cluster {
         std::thread::scope(|scope| {
             let threads: Vec<_> = asked
                 .into_iter()
-                .map(|(_, address)| scope.spawn(move || (address, self.ask(address, false))))
+                .map(|address| scope.spawn(move || (address, self.ask(address, false))))
                 .collect();
             let answers = threads.into_iter().filter_map(|thread| thread.join().ok());
             answers.filter_map(|(address, answer)| answer.map(|answer| (address, answer))).collect()
@@ -438,18 +440,6 @@ impl Cluster {
             Some(Role::Fenced) => "stopped",
             Some(Role::Starting) | None => "starting",
         }
-    }
-}
-
-/// The journal's word for a state's policy.
-pub fn policy_of(policy: AckPolicy) -> rialto_journal::cursor::Policy {
-    use rialto_journal::cursor::Policy;
-    match policy {
-        AckPolicy::Async => Policy::Async,
-        AckPolicy::Disk => Policy::Disk,
-        AckPolicy::Ram => Policy::Ram,
-        AckPolicy::DiskRam => Policy::DiskRam,
-        AckPolicy::DiskDisk => Policy::DiskDisk,
     }
 }
 

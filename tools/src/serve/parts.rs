@@ -1,6 +1,5 @@
 //! A node but for its engine: what all its other threads work with.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rialto_engine::clock::WallClock;
@@ -24,8 +23,6 @@ use super::start::{Opened, Place};
 pub struct Core {
     /// Where it lives.
     pub place: Place,
-    /// Its directory.
-    pub dir: PathBuf,
     /// Keeps what the engine writes.
     pub storage: Storage,
     /// The node's cursors.
@@ -76,7 +73,6 @@ impl Core {
             copy: Some(Exchange::from_state_body(&exchange.state_body())?),
             cancel_only: exchange.directory().cancel_only(),
             epoch: exchange.epoch_opened().0,
-            dir: place.dir.clone(),
             place,
             storage,
             cursors,

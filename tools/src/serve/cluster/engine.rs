@@ -22,7 +22,7 @@ use rialto_shmring::Doorbell;
 
 use super::keeper::{self, Lease};
 use super::port::PortOrder;
-use super::{Cluster, Life, policy_of};
+use super::{Cluster, Life};
 use crate::request::Promotion;
 use crate::serve::begin::{matcher, open_epoch};
 use crate::serve::run::{Again, End};
@@ -182,15 +182,14 @@ impl Engine {
     /// The cluster's state: the coordinator's, or without one the newest that is known here or to one that was heard.
     fn state(&self, heard: &[(SocketAddr, Answer)]) -> Result<Option<ClusterState>, String> {
         let Parts { cluster, life, .. } = &self.parts;
-        let view = cluster.coordinator.read().map_err(|error| error.to_string())?;
-        let mut newest = view.state().cloned();
         if let Some(local) = &cluster.local {
             let told = heard.iter().filter_map(|(_, answer)| ClusterState::from_bytes(&answer.state).ok());
             for state in told {
                 local.learn(&state).map_err(|error| error.to_string())?;
             }
-            newest = local_state(cluster);
         }
+        let view = cluster.coordinator.read().map_err(|error| error.to_string())?;
+        let newest = view.state().cloned();
         if let Some(state) = &newest {
             life.saw(state.clone());
         }
@@ -278,7 +277,7 @@ impl Engine {
         let epoch = Epoch(state.epoch);
         let bell = Arc::clone(&wiring.storage_bell);
         life.awaited.begin(state.in_sync_but(&cluster.me).map(str::to_owned));
-        life.cursors.set_policy(policy_of(state.policy));
+        life.cursors.set_policy(state.policy.into());
         let deadline = lease.map_or(rialto_journal::cursor::NO_DEADLINE, |lease| lease.tenure.deadline_ns());
         life.cursors.set_deadline(deadline);
         leases(lease);
@@ -310,11 +309,6 @@ impl Engine {
 
 fn promoted(node: &str, epoch: u32) -> Promotion {
     Promotion { promoted: Some(node.to_owned()), epoch: Some(epoch), ..Promotion::default() }
-}
-
-/// The state that is kept here.
-fn local_state(cluster: &Cluster) -> Option<ClusterState> {
-    cluster.coordinator.read().ok().and_then(|view| view.state().cloned())
 }
 
 /// Whether the node that led last is there, waits, and has less than this one: then this one is to lead.

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use rialto_engine::clock::{Clock, WallClock};
 use rialto_journal::clock::boottime_ns;
 use rialto_journal::cursor::{Gate, Policy};
 use rialto_replicator::coordinator::{CoordinatorError, LeaseId, LeaseIs, Swap, settle};
@@ -95,7 +96,7 @@ fn look(cluster: &Cluster, life: &Life) {
             policy = life.cursors.policy().name(),
             "the ack policy is unmet: nothing is released"
         );
-        life.cursors.set_unmet_since_ns(now_ns());
+        life.cursors.set_unmet_since_ns(WallClock.now().0.max(1));
     }
 }
 
@@ -245,9 +246,4 @@ pub fn lease(cluster: &Cluster) -> Result<Lease, CoordinatorError> {
     let granted = cluster.coordinator.grant(Duration::from_nanos(terms.ttl_ns))?;
     let life = u64::try_from(granted.ttl.as_nanos()).unwrap_or(u64::MAX);
     Ok(Lease { id: granted.lease, tenure: Tenure::granted(terms, sent, life) })
-}
-
-fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1)
 }

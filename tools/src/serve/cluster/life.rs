@@ -410,7 +410,7 @@ fn new_life(
         meta: Arc::clone(&core.place.meta),
         event_hashes: Arc::clone(core.storage.event_hashes()),
         disk: Arc::clone(&core.place.disk),
-        dir: core.dir.clone(),
+        dir: core.place.dir.clone(),
         cluster_id: core.place.identity.cluster_id,
         boot_id: core.place.identity.boot_id,
         generation: core.place.identity.generation,

@@ -210,7 +210,7 @@ impl Ship for Shipping {
     }
 
     fn state_version(&self) -> u64 {
-        self.life.state().map_or(0, |state| state.version)
+        self.life.state_version()
     }
 
     fn state(&self) -> Vec<u8> {

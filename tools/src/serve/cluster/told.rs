@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::bounded;
+use rialto_engine::matcher;
 use rialto_protocol::reference::{Author, Operation};
 use rialto_protocol::terms::AckPolicy as Word;
 use rialto_protocol::{Command, Sequence};
 use rialto_replicator::message::Role;
 use rialto_replicator::promote::Request;
-use rialto_replicator::state::AckPolicy;
 use serde_json::{Value, json};
 
 use super::engine::Order;
 use super::keeper::{change, leave};
-use super::{Cluster, Life, policy_of};
+use super::{Cluster, Life, ack_policy_of};
 use crate::request::{Promote, Promotion};
 use crate::serve::operator::Operator;
 
@@ -69,7 +69,8 @@ pub fn drop_node(cluster: &Cluster, name: &str) -> Result<u64, String> {
 /// Changes the policy, in the cluster's state and in the journal; done once it is in force.
 pub fn policy(cluster: &Cluster, operator: &Operator, (author, word): (Author, Word)) -> Result<u64, String> {
     let life = leading(cluster)?;
-    let policy = ack_policy(word);
+    let wanted = matcher::policy_of(word);
+    let policy = ack_policy_of(wanted);
     let strict = life.state().is_some_and(|state| state.strict);
     if life.state().is_none_or(|state| state.policy != policy) {
         change(cluster, &life, |state| state.under(policy, strict))?;
@@ -77,7 +78,7 @@ pub fn policy(cluster: &Cluster, operator: &Operator, (author, word): (Author, W
     let command = Command::Operate(author, Operation::Policy(word));
     operator.tell(&command, POLICY_MAX).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + POLICY_MAX;
-    while life.cursors.policy() != policy_of(policy) {
+    while life.cursors.policy() != wanted {
         if Instant::now() > deadline {
             return Err("the policy is not in force yet: its record is not durable".to_owned());
         }
@@ -91,16 +92,6 @@ fn leading(cluster: &Cluster) -> Result<std::sync::Arc<Life>, String> {
     life.ok_or_else(|| {
         format!("not primary; primary is {}", cluster.standing.primary().as_deref().unwrap_or("unknown"))
     })
-}
-
-fn ack_policy(word: Word) -> AckPolicy {
-    match word {
-        Word::Async => AckPolicy::Async,
-        Word::Disk => AckPolicy::Disk,
-        Word::Ram => AckPolicy::Ram,
-        Word::DiskRam => AckPolicy::DiskRam,
-        Word::DiskDisk => AckPolicy::DiskDisk,
-    }
 }
 
 /// What a node's row of `rialto status` says beside what a lone node's does.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rialto_engine::clock::{Clock, WallClock};
 use rialto_engine::follow::Claim;
 use rialto_journal::cursor::Gate;
 use rialto_journal::position::Position;
@@ -256,7 +257,7 @@ impl Engine {
         if is_lacking && life.cursors.published() >= heartbeat.committed_seq {
             note_whole(life);
         }
-        let skew = now_ns().abs_diff(heartbeat.wall_ns);
+        let skew = WallClock.now().0.abs_diff(heartbeat.wall_ns);
         if skew > SKEW_ALARM_NS {
             tracing::debug!(ms = skew / 1_000_000, "the primary's clock is apart, or its heartbeat was late");
         }
@@ -400,9 +401,4 @@ fn rejected(reject: &Reject) -> Option<Again> {
     }
     tracing::warn!(%reject, "not served");
     None
-}
-
-fn now_ns() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -107,8 +107,6 @@ enum Needs {
     Time,
     /// Some time, and etcd.
     Etcd,
-    /// The same, and to be asked for by name: it fails now and then, see docs/progress.md.
-    EtcdByName,
     /// To mount: root, loop devices, and the tools of ext4 and XFS.
     Root,
 }
@@ -140,11 +138,7 @@ const CASES: &[Case] = &[
         retention::old_segments_go_and_nothing_that_is_needed_goes,
     ),
     ("a_primary_killed_under_load_is_replaced_by_hand_and_rejoins", Needs::Time, failover::by_hand),
-    (
-        "a_primary_killed_under_load_is_replaced_by_itself_and_rejoins",
-        Needs::EtcdByName,
-        failover::through_etcd,
-    ),
+    ("a_primary_killed_under_load_is_replaced_by_itself_and_rejoins", Needs::Etcd, failover::through_etcd),
     ("row_9_a_primary_and_etcds_leader_die_together", Needs::Etcd, failover::row_9),
     ("row_10_without_etcds_quorum_nobody_is_promoted_and_the_primary_stops", Needs::Etcd, failover::row_10),
     (
@@ -172,10 +166,6 @@ fn main() -> ExitCode {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        if *needs == Needs::EtcdByName && wanted.is_empty() {
-            println!("not run: {name}, which fails now and then: its name runs it");
-            continue;
-        }
         if !is_all && *needs != Needs::Nothing {
             println!("skipped {name}: RIALTO_SYSTEM=1 runs it");
             skipped += 1;
@@ -183,8 +173,7 @@ fn main() -> ExitCode {
         }
         let began = Instant::now();
         let run = || {
-            let needs_etcd = matches!(needs, Needs::Etcd | Needs::EtcdByName);
-            assert!(!needs_etcd || etcd::is_installed(), "{name} needs etcd");
+            assert!(*needs != Needs::Etcd || etcd::is_installed(), "{name} needs etcd");
             assert!(
                 *needs != Needs::Root || rustix::process::geteuid().is_root(),
                 "{name} mounts: it needs root"

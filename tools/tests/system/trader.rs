@@ -18,6 +18,8 @@ const OPEN_MAX: usize = 200;
 const SEEK: Duration = Duration::from_millis(5);
 /// How long a turn waits for messages.
 const TURN: Duration = Duration::from_millis(2);
+/// So many of a session's last requests are surely remembered by their names (`NAMES_KEPT` in the engine).
+const REMEMBERED: usize = 16_384;
 
 /// A request as it was sent.
 #[derive(Debug, Clone)]
@@ -148,13 +150,14 @@ impl Trader {
         panic!("{}: no answer to {text}", self.name)
     }
 
-    /// A line that was answered long ago, sent again, is answered as it was and changes nothing.
+    /// A line that was answered some time ago, sent again, is answered as it was and changes nothing.
     fn ask_again(&mut self, load: &Load) -> io::Result<()> {
         if self.sent.is_empty() {
             return Ok(());
         }
-        let place = usize::try_from(self.random.below(self.sent.len() as u64)).unwrap();
-        let Sent { id, line, .. } = self.sent[place].clone();
+        let remembered = &self.sent[self.sent.len().saturating_sub(REMEMBERED)..];
+        let place = usize::try_from(self.random.below(remembered.len() as u64)).unwrap();
+        let Sent { id, line, .. } = remembered[place].clone();
         let number = self.ledger.answer_number(&id).expect("nothing waits");
         self.send(&line, 0, true)?;
         let deadline = Instant::now() + PATIENCE;

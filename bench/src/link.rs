@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 const CONNECT: Duration = Duration::from_millis(250);
 /// How long a node may take to answer a log-on before the next one is asked.
 const LOG_ON: Duration = Duration::from_secs(1);
-/// Between two tries.
-const RETRY: Duration = Duration::from_millis(50);
+/// Between two rounds of tries, one at each node.
+const RETRY: Duration = Duration::from_millis(20);
 /// Nodes that name each other are not followed further in a row.
 const REDIRECTIONS_MAX: u32 = 3;
 
@@ -34,6 +34,8 @@ pub struct Link {
     /// The primary, as a node that is not it named it.
     named: Option<String>,
     redirections: u32,
+    /// Tries that came to nothing since it was logged on last.
+    failed: usize,
     phase: Phase,
     unsent: Vec<u8>,
     lost: Lost,
@@ -57,7 +59,7 @@ impl Link {
         let now = Instant::now();
         let lost = Lost { since: Some(now), ..Lost::default() };
         let phase = Phase::Down(now);
-        Self { addresses, at: 0, named: None, redirections: 0, phase, unsent: Vec::new(), lost }
+        Self { addresses, at: 0, named: None, redirections: 0, failed: 0, phase, unsent: Vec::new(), lost }
     }
 
     /// Whether it is logged on.
@@ -101,7 +103,7 @@ impl Link {
             Phase::Asking(stream, _) | Phase::Up(stream) => Phase::Up(stream),
             down @ Phase::Down(_) => down,
         };
-        (self.redirections, self.lost.since) = (0, None);
+        (self.redirections, self.failed, self.lost.since) = (0, 0, None);
     }
 
     /// The node ended it, with words such as `! not primary; primary is H:P` where it had any. What it names is tried next.
@@ -168,17 +170,23 @@ impl Link {
         }
     }
 
-    /// There is no connection any more; the next try goes to the same address after a loss, else to the next.
+    /// There is no connection any more. After a loss the same node is tried at once, and then the others, one after the
+    /// other; time passes only between such rounds.
     fn down(&mut self, now: Instant, why: String) {
+        let mut next = now;
         if self.is_up() {
             self.lost.times += 1;
             self.lost.since = Some(now);
         } else {
             self.at = (self.at + 1) % self.addresses.len();
+            self.failed += 1;
+            if self.failed.is_multiple_of(self.addresses.len()) {
+                next += RETRY;
+            }
         }
         self.lost.why = why;
         self.unsent.clear();
-        self.phase = Phase::Down(now + RETRY);
+        self.phase = Phase::Down(next);
     }
 }
 
@@ -297,10 +305,16 @@ mod tests {
             assert_eq!(link.read(&mut [0; 16], now), 0);
         }
         assert_eq!(link.lost().times, 1);
-        assert!(!link.tend(now, Vec::new), "not before a pause");
-        now += RETRY;
-        assert!(link.tend(now, Vec::new));
-        assert!(!link.tend(now + LOG_ON, Vec::new), "a node that says nothing is left");
+        assert!(link.tend(now, Vec::new), "at once");
+        now += LOG_ON;
+        assert!(!link.tend(now, Vec::new), "a node that says nothing is left");
         assert!(link.fd().is_none());
+        drop((primary, standby));
+        assert!(!link.tend(now, Vec::new), "the other one is gone");
+        assert!(link.failed == 2 && link.lost().why.contains("refused"), "{link:?}");
+        assert!(!link.tend(now, Vec::new), "not before a pause");
+        assert_eq!(link.failed, 2);
+        assert!(!link.tend(now + RETRY, Vec::new));
+        assert_eq!(link.failed, 3);
     }
 }

@@ -1,6 +1,7 @@
 //! A planned switch, and promotions that are refused.
 
 use std::thread;
+use std::time::Duration;
 
 use crate::CONFIG;
 use crate::caller::Caller;
@@ -31,8 +32,12 @@ fn a_planned_switch_takes_less_than_100_ms_and_loses_nothing() {
         caller.check(&nodes[to]);
         caller.check_whole();
     }
-    println!("planned switches: {gaps:?} ms without a primary, as a client sees it {:?}", caller.gaps());
+    let mut seen = caller.gaps();
+    println!("planned switches: {gaps:?} ms without a primary, as a client sees it {seen:?}");
     assert!(gaps.iter().all(|gap| *gap < 100), "{gaps:?} ms");
+    // One of them may meet a stop of the whole machine.
+    seen.sort_unstable();
+    assert!(seen[SWITCHES - 2] < Duration::from_millis(100), "{seen:?}");
     assert_eq!(cluster.equal_journals(0, 1)["equal"], true);
     assert!(cluster.divergent(0).is_empty() && cluster.divergent(1).is_empty());
 }

@@ -90,7 +90,7 @@ pub fn run(
         if let Some(ready) = ready.take() {
             ready(&running.node.endpoints())?;
         }
-        let end = Outer::wait(running, &life, signalled);
+        let end = node.wait(running, &life, signalled);
         node.cluster.live(None);
         node.cluster.meta.set(None);
         drop(life);
@@ -112,6 +112,8 @@ struct Outer {
     leases: Leases,
     /// What was cut off the log before this life.
     cut: Option<Divergent>,
+    /// No gateway serves.
+    closed: Option<listen::Closed>,
 }
 
 impl Outer {
@@ -154,9 +156,9 @@ impl Outer {
             let watching = Arc::clone(&shared);
             threads::named("watch", move || watch(&watching))?;
         }
-        let settings = settings.clone();
+        let closed = Some(listen::Closed::begin(&fix)?);
         Ok(Self {
-            settings,
+            settings: settings.clone(),
             cluster: shared,
             fix,
             metrics,
@@ -164,6 +166,7 @@ impl Outer {
             metrics_listener,
             leases,
             cut: None,
+            closed,
         })
     }
 
@@ -233,6 +236,7 @@ impl Outer {
             cut: self.cut.take(),
         };
         let engine = Box::new(move || engine::run(engine));
+        self.closed = None;
         let running =
             spawn(&self.settings, core, parts, (engine, self.metrics, Some(Arc::clone(&self.cluster))))?;
         let (cluster, cared, stop) = (Arc::clone(&self.cluster), Arc::clone(&life), Arc::clone(&alive.stop));
@@ -274,7 +278,7 @@ impl Outer {
     }
 
     /// Waits until the life ends or the process is told to; a primary then lets a standby take over.
-    fn wait(running: Running, alive: &Alive, signalled: &AtomicBool) -> anyhow::Result<End> {
+    fn wait(&mut self, running: Running, alive: &Alive, signalled: &AtomicBool) -> anyhow::Result<End> {
         while !signalled.load(Ordering::Relaxed) && !running.is_over() {
             thread::sleep(WATCH);
         }
@@ -288,6 +292,7 @@ impl Outer {
                 thread::sleep(Duration::from_millis(1));
             }
         }
+        self.closed = Some(listen::Closed::begin(&self.fix)?);
         let ended = running.stop();
         alive.stop.store(true, Ordering::Relaxed);
         for thread in std::mem::take(&mut *alive.threads.lock()) {

@@ -41,6 +41,8 @@ mod loopback;
 mod neighbours;
 #[path = "support/node.rs"]
 mod node;
+#[path = "system/quickfix.rs"]
+mod quickfix;
 #[path = "support/random.rs"]
 mod random;
 #[path = "system/refusal.rs"]
@@ -51,6 +53,8 @@ mod retention;
 mod shutdown;
 #[path = "system/space.rs"]
 mod space;
+#[path = "support/stock.rs"]
+mod stock;
 #[path = "system/trader.rs"]
 mod trader;
 #[path = "system/venue.rs"]

@@ -36,16 +36,24 @@ ValidateUserDefinedFields=Y
 AllowUnknownMsgFields=N
 CheckLatency=Y
 CheckCompID=Y
-SocketConnectHost=127.0.0.1
 SocketNodelay=Y
 
 [SESSION]
 SenderCompID={name}
 TargetCompID=RIALTO
-SocketConnectPort={port}
+{places}
 HeartBtInt={heartbeat}
 TimestampPrecision={precision}
 """
+
+
+def places(addresses):
+    """Where the engine connects: the first address, and those that it goes on to when a connection ends."""
+    lines = []
+    for number, (host, port) in enumerate(addresses):
+        which = number or ""
+        lines += [f"SocketConnectHost{which}={host}", f"SocketConnectPort{which}={port}"]
+    return "\n".join(lines)
 
 
 class Failed(Exception):
@@ -93,7 +101,7 @@ def fields_of(message):
 class Member:
     """One member, its engine and its orders."""
 
-    def __init__(self, name, password, folder, port, dictionary, heartbeat=1, precision=3):
+    def __init__(self, name, password, folder, addresses, dictionary, heartbeat=1, precision=3):
         self.name, self.password = name, password
         self.changed = threading.Condition()
         self.live = False
@@ -102,12 +110,17 @@ class Member:
         self.resent, self.heard_again, self.log_on_numbers = [], [], []
         self.orders, self.fills, self.execs = {}, {}, set()
         self.wrong = []
-        folder = Path(folder) / name
-        folder.mkdir()
-        file = folder / "session.cfg"
+        self.folder = Path(folder) / name
+        self.folder.mkdir()
+        file = self.folder / "session.cfg"
         file.write_text(
             SETTINGS.format(
-                folder=folder, name=name, port=port, dictionary=dictionary, heartbeat=heartbeat, precision=precision
+                folder=self.folder,
+                name=name,
+                places=places(addresses),
+                dictionary=dictionary,
+                heartbeat=heartbeat,
+                precision=precision,
             )
         )
         settings = fix.SessionSettings(str(file))
@@ -141,15 +154,19 @@ class Member:
     def heard_one(self, message):
         fields = fields_of(message)
         with self.changed:
-            self.heard[fields[35]] += 1
-            if fields[35] == "A" and fields.get(141) == "Y":
-                self.wrong.append(f"the exchange begins anew: {fields}")
-            if fields.get(43) == "Y":
-                self.heard_again.append(fields)
-            if fields[35] == "8":
-                self.report(fields)
-            self.inbox.append(fields)
+            self.take(fields)
             self.changed.notify_all()
+
+    def take(self, fields):
+        """Takes down what was heard."""
+        self.heard[fields[35]] += 1
+        if fields[35] == "A" and fields.get(141) == "Y":
+            self.wrong.append(f"the exchange begins anew: {fields}")
+        if fields.get(43) == "Y":
+            self.heard_again.append(fields)
+        if fields[35] == "8":
+            self.report(fields)
+        self.inbox.append(fields)
 
     def report(self, fields):
         """Believes an execution report, if it holds together."""
@@ -174,7 +191,7 @@ class Member:
             "open": open_,
         }
         if fields[150] == "F":
-            self.fills[int(fields[527])] = (
+            self.fills[int(fields[527]), int(fields[37])] = (
                 fields[55],
                 Decimal(fields[31]),
                 Decimal(fields[32]),

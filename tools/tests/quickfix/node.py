@@ -11,6 +11,13 @@ import tempfile
 import threading
 
 
+def show(binary, data, what):
+    """`rialto admin show WHAT` of the node in directory `data`."""
+    command = [binary, "admin", "--data", data, "show", what, "--json"]
+    done = subprocess.run(command, capture_output=True, timeout=20, check=True)
+    return json.loads(done.stdout)[what]
+
+
 class Node:
     """One node: start it, kill it, ask it as its operator would."""
 
@@ -62,9 +69,7 @@ class Node:
 
     def show(self, what):
         """`rialto admin show WHAT`."""
-        command = [self.binary, "admin", "--data", self.data, "show", what, "--json"]
-        done = subprocess.run(command, capture_output=True, timeout=20, check=True)
-        return json.loads(done.stdout)[what]
+        return show(self.binary, self.data, what)
 
 
 class Wire:
@@ -76,7 +81,7 @@ class Wire:
     def __init__(self, node):
         self.node = node
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        self.addresses = [self.listener.getsockname()]
         self.lock = threading.Lock()
         self.pairs = []
         self.cut_now = self.swallow = self.split = False

@@ -41,8 +41,8 @@ class Exchange:
         self.wires = [Wire(self.node), Wire(self.node)]
         xml = dictionary()
         # One writes its times to the millisecond, the other to the second.
-        self.alpha = Member("ALPHA1", "alpha-secret", folder, self.wires[0].port, xml, precision=3)
-        self.beta = Member("BETA1", "beta-secret", folder, self.wires[1].port, xml, precision=0)
+        self.alpha = Member("ALPHA1", "alpha-secret", folder, self.wires[0].addresses, xml, precision=3)
+        self.beta = Member("BETA1", "beta-secret", folder, self.wires[1].addresses, xml, precision=0)
         self.members = [self.alpha, self.beta]
 
     def agree(self):
@@ -56,11 +56,14 @@ class Exchange:
         believed = {**self.alpha.orders, **self.beta.orders}
         check(orders == believed, f"open orders differ:\n  exchange {orders}\n  members  {believed}")
         trades = {row["trade"]: row for row in self.node.show("trades")}
+        told_of = {}
         for member in self.members:
-            check(set(member.fills) <= set(trades), f"{member.name} was told of trades that are not there")
+            for (number, _), fill in member.fills.items():
+                told_of.setdefault(number, []).append(fill)
+        check(set(told_of) <= set(trades), f"told of trades that are not there: {set(told_of) - set(trades)}")
         for number, row in trades.items():
             what = row["symbol"], Decimal(row["price"]), Decimal(row["quantity"])
-            sides = sorted(m.fills[number] for m in self.members if number in m.fills)
+            sides = sorted(told_of.get(number, []))
             told = sorted([(*what, "buy", row["buy_order"]), (*what, "sell", row["sell_order"])])
             check(sides == told, f"trade {number} differs:\n  exchange {told}\n  members  {sides}")
         return len(orders), len(trades)

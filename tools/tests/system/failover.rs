@@ -1,6 +1,6 @@
 //! kill -9 of the primary under load, round after round, of a cluster of three nodes: promoted by hand, or by itself
 //! through three etcd processes. Members that know all nodes go on under the same numbers; nothing that was acknowledged
-//! is lost or happens twice, and all journals are equal.
+//! is lost or happens twice, and all journals are equal. Two of them have a stock FIX engine.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::cluster::Cluster;
 use crate::etcd::EtcdCluster;
 use crate::node::{Node, until};
+use crate::quickfix::{self, Stock};
 use crate::trader::Load;
 use crate::venue::Venue;
 use crate::{CONFIG, Rounds};
@@ -38,9 +39,11 @@ pub(crate) fn through_etcd(rounds: &Rounds) {
 }
 
 fn run(rounds: &Rounds, etcd: Option<&EtcdCluster>) {
-    let mut venue = Venue::of(CONFIG, rounds.seed);
+    let mut venue = Venue::of(&quickfix::with_members(CONFIG), rounds.seed);
+    venue.of_others = &quickfix::NAMES;
     let (cluster, mut nodes) = start(&venue, etcd);
     let addresses = cluster.addresses();
+    let mut stock = Stock::start(venue.home.folder(), rounds.seed, &addresses);
     for trader in &mut venue.traders {
         trader.find(&addresses, &Load::default());
     }
@@ -54,11 +57,13 @@ fn run(rounds: &Rounds, etcd: Option<&EtcdCluster>) {
         let heard =
             |goal: u64| until("load", || (load.received.load(Ordering::Relaxed) >= goal).then_some(()));
         let spans: Vec<usize> = venue.traders.iter().map(|trader| trader.spans.len()).collect();
+        stock.told("trade");
         let primary = thread::scope(|scope| {
             for trader in &mut venue.traders {
                 let (load, addresses) = (&load, &addresses);
                 scope.spawn(move || trader.trade_over(addresses, load));
             }
+            let _ends = Ends(&load);
             heard(goal);
             if etcd.is_some() {
                 thread::sleep(TENURE.saturating_sub(changed.elapsed()));
@@ -70,31 +75,32 @@ fn run(rounds: &Rounds, etcd: Option<&EtcdCluster>) {
                 node.kill_matcher();
             }
             if etcd.is_none() {
-                cluster.lead((leads + 1) % 3, &[]);
+                // One of the others as often as the other: a client may have to try both.
+                cluster.lead((leads + 1 + round % 2) % 3, &[]);
             }
             let primary = until("another to lead", || cluster.primary());
             changed = Instant::now();
             heard(load.received.load(Ordering::Relaxed) + SOME);
             nodes[leads] = Some(cluster.start(leads));
             cluster.wait_in_sync(&cluster.names());
-            load.ends.store(true, Ordering::Relaxed);
             primary
         });
         for trader in &mut venue.traders {
             trader.settle(&load).expect("the primary is up");
         }
+        let stock_gaps = stock.settle();
         venue.check(nodes[primary].as_ref().expect("it leads"));
-        for other in (0..3).filter(|index| *index != primary) {
-            let compared = cluster.equal_journals(other, primary);
-            assert_eq!(compared["equal"], true, "{compared}");
-        }
+        let found = stock.check(&cluster.places[primary].data);
+        check_journals(&cluster, primary);
         // A switch that somebody else asked for has no part in it: one gap a round.
         let gaps = venue.traders.iter().zip(spans).map(|(trader, before)| trader.gap(before));
         let gap = gaps.max().expect("four members");
         let vanishes = takes_supervisor && etcd.is_some();
         if vanishes { &mut vanished_gaps } else { &mut killed_gaps }.push(gap);
         println!("  round {}: {} after {goal} messages, {gap:?}", round + 1, cluster.places[leads].name);
+        println!("    stock FIX engines: {stock_gaps} ms without an answer, so far {found}");
     }
+    stock.told("end");
     print_gaps("killed", &mut killed_gaps);
     print_gaps("killed with its supervisor", &mut vanished_gaps);
     if etcd.is_some() {
@@ -111,6 +117,22 @@ fn start(venue: &Venue, etcd: Option<&EtcdCluster>) -> (Cluster, Vec<Option<Node
     cluster.flags = etcd.iter().flat_map(|etcd| ["--coordinator".to_owned(), etcd.address()]).collect();
     let nodes = cluster.start_all().into_iter().map(Some).collect();
     (cluster, nodes)
+}
+
+/// Nobody asks for more once this is gone, and so it is with a case that fails.
+struct Ends<'a>(&'a Load);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.ends.store(true, Ordering::Relaxed);
+    }
+}
+
+fn check_journals(cluster: &Cluster, primary: usize) {
+    for other in (0..3).filter(|index| *index != primary) {
+        let compared = cluster.equal_journals(other, primary);
+        assert_eq!(compared["equal"], true, "{compared}");
+    }
 }
 
 fn print_gaps(what: &str, gaps: &mut [Duration]) {

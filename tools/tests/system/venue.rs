@@ -38,6 +38,8 @@ pub(crate) struct Venue {
     pub(crate) rotten: bool,
     /// The journal does not begin with its first command any more.
     pub(crate) is_trimmed: bool,
+    /// Names of sessions and instruments that others check.
+    pub(crate) of_others: &'static [&'static str],
     uninterrupted: Uninterrupted,
     /// Deposits made by hand: id and sequence.
     top_ups: Vec<(String, u64)>,
@@ -73,6 +75,7 @@ impl Venue {
             from_snapshot: 0,
             rotten: false,
             is_trimmed: false,
+            of_others: &[],
             top_ups: Vec::new(),
         }
     }
@@ -166,6 +169,13 @@ impl Venue {
         check_conservation(node, self.top_ups.len() as u64);
     }
 
+    /// A list of the node without the rows whose `key` names what others check.
+    fn rows(&self, node: &Node, list: &str, key: &str) -> Vec<Value> {
+        let all = node.asked(&["show", list]);
+        let is_ours = |row: &&Value| !self.of_others.contains(&text(row, key));
+        all[list].as_array().unwrap().iter().filter(is_ours).cloned().collect()
+    }
+
     fn check_numbers(&self, node: &Node) {
         let mut exec_ids = BTreeSet::new();
         for trader in &self.traders {
@@ -173,8 +183,7 @@ impl Venue {
                 assert!(exec_ids.insert(*exec_id), "ExecID {exec_id} was given twice");
             }
         }
-        let sessions = node.asked(&["show", "sessions"]);
-        for session in sessions["sessions"].as_array().unwrap() {
+        for session in self.rows(node, "sessions", "session") {
             let name = session["session"].as_str().unwrap();
             let trader = self.traders.iter().find(|trader| trader.name == name).expect("a member");
             assert_eq!(session["next_outbound"], trader.ledger.next(), "{session}");
@@ -194,10 +203,11 @@ impl Venue {
         });
         let told: BTreeMap<u64, (String, String)> = told.collect();
         let mut there = BTreeMap::new();
-        for row in node.asked(&["show", "orders"])["orders"].as_array().unwrap() {
+        for row in self.rows(node, "orders", "session") {
             let text =
-                ["session", "cl_ord_id", "symbol", "side", "price", "quantity"].map(|key| text(row, key));
-            let before = there.insert(row["order"].as_u64().unwrap(), (text.join(" "), text_of(row, "open")));
+                ["session", "cl_ord_id", "symbol", "side", "price", "quantity"].map(|key| text(&row, key));
+            let before =
+                there.insert(row["order"].as_u64().unwrap(), (text.join(" "), text_of(&row, "open")));
             assert_eq!(before, None, "twice in the list: {row}");
         }
         for (order, what) in &told {
@@ -211,9 +221,8 @@ impl Venue {
         for (trade, side) in self.traders.iter().flat_map(|trader| trader.ledger.fills()) {
             sides.entry(*trade).or_default().push(side);
         }
-        let list = node.asked(&["show", "trades"]);
-        let there: Vec<u64> =
-            list["trades"].as_array().unwrap().iter().map(|row| row["trade"].as_u64().unwrap()).collect();
+        let list = self.rows(node, "trades", "symbol");
+        let there: Vec<u64> = list.iter().map(|row| row["trade"].as_u64().unwrap()).collect();
         assert_eq!(there, sides.keys().copied().collect::<Vec<_>>(), "trades there and told");
         for (trade, mut sides) in sides {
             sides.sort_unstable();

@@ -282,9 +282,10 @@ impl Life {
         self.claim.lock().1 = false;
     }
 
-    /// Whether it is about to open an epoch.
-    pub fn is_opening(&self) -> bool {
-        self.claim.lock().1
+    /// Whether the highest epoch that it has promised is one that it claimed: nobody else has that promise.
+    pub fn holds_claim(&self) -> bool {
+        let promised = self.promised.lock();
+        self.claim.lock().0 == *promised && *promised > 0
     }
 
     fn keep_promise(&self, promised: &mut u32, epoch: u32) -> Result<(), String> {

@@ -138,8 +138,7 @@ pub(super) fn tenure(facts: &Facts) -> Option<String> {
     let tenure_ns = facts.tenure_ns?;
     (facts.request == Request::Automatic && tenure_ns < MIN_TENURE_NS).then(|| {
         format!(
-            "the last change of primary was {} ms ago; the next by itself not before {} ms",
-            tenure_ns / NS_PER_MS,
+            "the last change of primary was less than {} ms ago: wait, or promote by hand",
             MIN_TENURE_NS / NS_PER_MS
         )
     })

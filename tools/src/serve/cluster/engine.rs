@@ -27,11 +27,13 @@ use crate::request::Promotion;
 use crate::serve::begin::{matcher, open_epoch};
 use crate::serve::run::{Again, End};
 use crate::serve::start::{Plan, Wiring, lock_meta};
+use skew::Skew;
 
 mod follow;
 mod hello;
 mod promotion;
 mod seeded;
+mod skew;
 
 /// Between two looks for a primary.
 const SEEK: Duration = Duration::from_millis(50);
@@ -99,7 +101,8 @@ struct Lead {
 
 /// Runs until the node drains, fails, or has to begin again.
 pub(super) fn run(parts: Parts) -> End {
-    let mut engine = Engine { parts, said: None, deferred: None, planned: None };
+    let skew = Skew::new(Instant::now());
+    let mut engine = Engine { parts, said: None, deferred: None, planned: None, skew };
     loop {
         match engine.seek() {
             Next::Follow(address) => match engine.follow(address) {
@@ -121,6 +124,8 @@ struct Engine {
     deferred: Option<Instant>,
     /// Who waits for the primary to hand over, since when.
     planned: Option<(Sender<Promotion>, Instant)>,
+    /// How far the primary's clock is.
+    skew: Skew,
 }
 
 impl Engine {

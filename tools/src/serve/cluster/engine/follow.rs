@@ -255,7 +255,7 @@ impl Engine {
         true
     }
 
-    fn committed(&self, heartbeat: &Heartbeat) {
+    fn committed(&mut self, heartbeat: &Heartbeat) {
         let life = &self.parts.life;
         if life.cursors.follow(heartbeat.committed_seq) {
             life.readers.wake();
@@ -264,9 +264,11 @@ impl Engine {
         if is_lacking && life.cursors.published() >= heartbeat.committed_seq {
             note_whole(life);
         }
-        let skew = WallClock.now().0.abs_diff(heartbeat.wall_ns);
-        if skew > SKEW_ALARM_NS {
-            tracing::debug!(ms = skew / 1_000_000, "the primary's clock is apart, or its heartbeat was late");
+        let before = self.skew.ns();
+        self.skew.note(Instant::now(), WallClock.now().0.abs_diff(heartbeat.wall_ns));
+        let skew = self.skew.ns();
+        if skew > SKEW_ALARM_NS && before <= SKEW_ALARM_NS {
+            tracing::error!(ms = skew / 1_000_000, "alarm: this node's clock is apart from the primary's");
         }
     }
 

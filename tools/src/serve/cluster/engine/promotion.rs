@@ -206,7 +206,7 @@ impl Engine {
                 .map(|(_, answer)| answer.node.clone())
                 .collect(),
             tenure_ns: life.tenure().map(|tenure| u64::try_from(tenure.as_nanos()).unwrap_or(u64::MAX)),
-            skew_ns: 0,
+            skew_ns: self.skew.ns(),
         })
     }
 

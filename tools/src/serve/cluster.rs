@@ -4,6 +4,7 @@
 //! ```text
 //! life      from one opening of the journal to the next; the loop of a node's lives
 //! engine    the engine's thread: seek a primary, follow it, lead
+//! claim     the epoch that it is about to open itself
 //! seed      what a node is sent whose pages are gone
 //! port      the replication port's thread: serves standbys and questions
 //! awaited   what standbys have acknowledged, and whom the primary waits for
@@ -15,6 +16,7 @@
 //! or a log has to be cut back: then this life ends, and the next one begins in the same process.
 
 pub mod awaited;
+mod claim;
 pub mod engine;
 pub mod keeper;
 pub mod life;
@@ -53,6 +55,7 @@ use super::start::lock_meta;
 use crate::config::HostPort;
 use crate::request::Nonces;
 use awaited::Awaited;
+use claim::Claim;
 
 /// How long one other node may take to answer a question.
 const ASK: std::time::Duration = std::time::Duration::from_millis(300);
@@ -162,8 +165,8 @@ pub struct Life {
     epoch: AtomicU32,
     /// The highest epoch that it has promised. Held while an acknowledgement goes out, so that none does after a promise.
     pub promised: Mutex<u32>,
-    /// The last epoch that it promised to itself, and whether it is about to open it. Taken after `promised`.
-    claim: Mutex<(u32, bool)>,
+    /// The last epoch that it promised to itself. Taken after `promised`.
+    claim: Mutex<Claim>,
     /// It releases nothing more, and hands over.
     pub handing_over: AtomicBool,
     /// Wakes the engine while it follows.
@@ -258,10 +261,11 @@ impl Life {
     /// Durably promises another node to follow no epoch below this one; an error says why not.
     pub fn promise(&self, epoch: u32) -> Result<(), String> {
         let mut promised = self.promised.lock();
-        let (own, opens) = *self.claim.lock();
-        if opens {
-            return Err(format!("it opens epoch {own} itself"));
+        let claim = self.claim.lock();
+        if claim.opens() {
+            return Err(format!("it opens epoch {} itself", claim.epoch()));
         }
+        drop(claim);
         self.keep_promise(&mut promised, epoch)
     }
 
@@ -270,22 +274,36 @@ impl Life {
     pub fn claim(&self, epoch: u32) -> Result<(), String> {
         let mut promised = self.promised.lock();
         let mut claim = self.claim.lock();
-        if *promised != epoch || claim.0 != epoch {
+        if !claim.holds(*promised, epoch) {
+            let before = *promised;
             self.keep_promise(&mut promised, epoch)?;
+            claim.made(before, epoch);
         }
-        *claim = (epoch, true);
+        claim.begin();
         Ok(())
     }
 
-    /// It does not open the epoch that it claimed.
-    pub fn disclaim(&self) {
-        self.claim.lock().1 = false;
+    /// It does not open the epoch that it claimed. With `is_sure` nobody can believe that it did: then it is bound no
+    /// longer, and may follow whoever was first with a lower one.
+    pub fn disclaim(&self, is_sure: bool) {
+        let mut promised = self.promised.lock();
+        let mut claim = self.claim.lock();
+        if !is_sure {
+            return claim.end();
+        }
+        let Some(before) = claim.taken_back(*promised) else { return };
+        match lock_meta(&self.meta).update(|meta| meta.promised_epoch = before) {
+            Ok(()) => {
+                tracing::info!(epoch = *promised, bound_to = before, "it did not come to lead this epoch");
+                *promised = before;
+            }
+            Err(error) => tracing::error!(%error, "node.meta could not be written"),
+        }
     }
 
-    /// Whether the highest epoch that it has promised is one that it claimed: nobody else has that promise.
-    pub fn holds_claim(&self) -> bool {
-        let promised = self.promised.lock();
-        self.claim.lock().0 == *promised && *promised > 0
+    /// Whether it is about to open an epoch.
+    pub fn is_opening(&self) -> bool {
+        self.claim.lock().opens()
     }
 
     fn keep_promise(&self, promised: &mut u32, epoch: u32) -> Result<(), String> {

@@ -250,7 +250,7 @@ impl Engine {
         let promised = *life.promised.lock();
         state.epoch = promised.max(follower.epoch()) + 1;
         life.promise(state.epoch)?;
-        self.swap(state, (None, false)).map(Some)
+        self.swap(state, (None, false)).map(Some).map_err(|unopened| unopened.why)
     }
 
     fn own(&self) -> Member {

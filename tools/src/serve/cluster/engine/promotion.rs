@@ -32,6 +32,19 @@ enum Fenced {
     Refused(String),
 }
 
+/// Why an epoch was not opened.
+pub(super) struct Unopened {
+    pub(super) why: String,
+    /// The cluster's state does not say so either, and will not.
+    is_sure: bool,
+}
+
+impl From<String> for Unopened {
+    fn from(why: String) -> Self {
+        Self { why, is_sure: true }
+    }
+}
+
 impl Engine {
     /// Does what was ordered while no primary is followed; how to lead, if that is what comes of it.
     pub(super) fn ordered(&mut self, order: Order, heard: &[(SocketAddr, Answer)]) -> Option<Lead> {
@@ -130,7 +143,8 @@ impl Engine {
                 Fenced::Kept(kept) => break kept,
                 Fenced::Again(promised) => epoch = promised.saturating_add(1),
                 Fenced::Refused(why) => {
-                    life.disclaim();
+                    // Others may have promised it to this node, but nobody saw it opened.
+                    life.disclaim(true);
                     return Err(failed(why));
                 }
             }
@@ -228,8 +242,7 @@ impl Engine {
 
     /// Without a coordinator: asks the other members for their promise. Those that do not answer, but for the primary
     /// that is replaced, are waited for: they may be promoted without knowing of this epoch. One that is about to lead
-    /// itself gives none: of two that ask each other the one whose name comes first asks again for a higher epoch, the
-    /// other gives up.
+    /// itself gives none: of two that ask each other the one whose name comes first asks again, the other gives up.
     fn fence_others(&self, state: &ClusterState, heard: &[(SocketAddr, Answer)], epoch: u32) -> Fenced {
         let mut kept = Vec::new();
         if self.parts.cluster.coordinator.has_leases() {
@@ -278,9 +291,12 @@ impl Engine {
             prev_chain: end.chain,
             loss,
         };
-        let next = state.opened(&opening, kept).map_err(|why| why.to_string());
+        let next = state.opened(&opening, kept).map_err(|why| Unopened::from(why.to_string()));
         let lead = next.and_then(|next| self.swap(next, (Some(state), takes_over)));
-        lead.inspect_err(|_| self.parts.life.disclaim())
+        lead.map_err(|unopened| {
+            self.parts.life.disclaim(unopened.is_sure);
+            unopened.why
+        })
     }
 
     /// Has the cluster's state be this, if it still is what was `seen`.
@@ -288,13 +304,13 @@ impl Engine {
         &mut self,
         next: ClusterState,
         (seen, takes_over): (Option<&ClusterState>, bool),
-    ) -> Result<Lead, String> {
+    ) -> Result<Lead, Unopened> {
         let since = Instant::now();
         let Parts { cluster, life, .. } = &self.parts;
         let coordinator = &*cluster.coordinator;
         let view = coordinator.read().map_err(|error| error.to_string())?;
         if view.state() != seen {
-            return Err("the cluster's state was changed by another".to_owned());
+            return Err("the cluster's state was changed by another".to_owned().into());
         }
         let grant = || keeper::lease(cluster).map_err(|error| error.to_string());
         let lease: Option<Lease> = coordinator.has_leases().then(grant).transpose()?;
@@ -309,13 +325,15 @@ impl Engine {
             if let Some(lease) = lease {
                 coordinator.revoke(lease.id).ok();
             }
-            return Err(if let CoordinatorError::Lost { why, .. } = &error {
+            let is_sure = matches!(error, CoordinatorError::Lost { .. } | CoordinatorError::Unreachable(_));
+            let why = if let CoordinatorError::Lost { why, .. } = &error {
                 format!("another was first: {why}")
             } else {
                 error.to_string()
-            });
+            };
+            return Err(Unopened { why, is_sure });
         }
-        cluster.meta.keep(Some(&next))?;
+        cluster.meta.keep(Some(&next)).map_err(|why| Unopened { why, is_sure: false })?;
         life.saw(next.clone());
         Ok(Lead { state: next, lease, reply: None, since })
     }

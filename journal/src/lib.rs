@@ -16,6 +16,8 @@ mod atomics;
 
 // The disk: no part of loom's models, whose pages are too small for it.
 #[cfg(not(loom))]
+pub mod archive;
+#[cfg(not(loom))]
 pub mod codec;
 #[cfg(not(loom))]
 pub mod disk;

@@ -68,7 +68,7 @@ pub struct NodeMeta {
 /// What a seed holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seeded {
-    /// The last command of its snapshot.
+    /// The last command of its snapshot; 0 if it has none.
     pub snapshot: u64,
     /// The page behind its last command page.
     pub end_page: u64,

@@ -47,8 +47,8 @@ pub struct SeedPlan {
     pub state_machine: u32,
     /// Size of a segment file.
     pub segment_bytes: u64,
-    /// The last command of the snapshot.
-    pub snapshot: u64,
+    /// The last command of the snapshot; `None`: the log comes from its first command on, and none is needed.
+    pub snapshot: Option<u64>,
     /// The first command page.
     pub base: Base,
     /// The page behind the last command page.
@@ -62,7 +62,8 @@ pub struct SeedPlan {
 pub struct SeedWriter {
     plan: SeedPlan,
     snapshots: Snapshots,
-    snapshot: Box<dyn DiskFile>,
+    /// The snapshot's file, if one is to come.
+    snapshot: Option<Box<dyn DiskFile>>,
     commands: Part,
     events: Part,
     /// Behind the last command page.
@@ -83,7 +84,7 @@ impl SeedWriter {
         }
         let snapshots = Snapshots::new(disk, &seed, plan.cluster_id);
         Ok(SeedWriter {
-            snapshot: snapshots.begin_file(plan.snapshot)?,
+            snapshot: plan.snapshot.map(|seq| snapshots.begin_file(seq)).transpose()?,
             snapshots,
             commands: Part::new(&plan, Log::Commands, plan.base.page_no..plan.end_page)?,
             events: Part::new(&plan, Log::Events, plan.event_pages.clone())?,
@@ -99,7 +100,8 @@ impl SeedWriter {
 
     /// Takes bytes of the snapshot's file.
     pub fn snapshot_bytes(&mut self, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
-        self.snapshot.write_at(offset, bytes).during("write", &self.plan.dir.join("seed/snapshots"))
+        let file = self.snapshot.as_mut().expect("bytes of a snapshot come where one was planned");
+        file.write_at(offset, bytes).during("write", &self.plan.dir.join("seed/snapshots"))
     }
 
     /// Takes the next command page, which must follow on the one before in every way that pages do.
@@ -123,20 +125,27 @@ impl SeedWriter {
         self.commands.end()?;
         self.events.end()?;
         let Self { plan, snapshots, snapshot, end, .. } = self;
-        let snapshot = snapshots.settle(plan.snapshot, snapshot)?;
-        let point = &snapshot.head.point;
+        let file = plan.snapshot.zip(snapshot);
+        let snapshot = file.map(|(seq, file)| snapshots.settle(seq, file)).transpose()?;
         let seed = plan.dir.join("seed");
         let unfit = |why: &str| Err(JournalError::refused(&seed, why));
-        if point.seq != plan.snapshot {
+        if end.page_no != plan.end_page {
+            return unfit("its pages end before they were said to");
+        }
+        let seeded = Seeded { snapshot: plan.snapshot.unwrap_or(0), end_page: end.page_no };
+        let Some(point) = snapshot.as_ref().map(|snapshot| &snapshot.head.point) else {
+            return Ok(Whole { seeded, snapshot });
+        };
+        if point.seq != seeded.snapshot {
             return unfit("its snapshot is of another command than was said");
         }
-        if end.page_no != plan.end_page || point.seq >= end.first_seq {
+        if point.seq >= end.first_seq {
             return unfit("its pages end before its snapshot");
         }
         if !is_same_place(plan.base_at(point.base.page_no)?, &point.base) {
             return unfit("its pages and its snapshot are of different logs");
         }
-        Ok(Whole { seeded: Seeded { snapshot: point.seq, end_page: end.page_no }, snapshot })
+        Ok(Whole { seeded, snapshot })
     }
 }
 
@@ -156,7 +165,7 @@ impl SeedPlan {
 }
 
 /// Of the first page of a log it may not be known which epoch came before.
-fn is_same_place(found: Option<Base>, wanted: &Base) -> bool {
+pub(crate) fn is_same_place(found: Option<Base>, wanted: &Base) -> bool {
     found.is_some_and(|found| Base { epoch: wanted.epoch, ..found } == *wanted)
 }
 
@@ -164,11 +173,16 @@ fn is_same_place(found: Option<Base>, wanted: &Base) -> bool {
 #[derive(Debug)]
 pub struct Whole {
     seeded: Seeded,
-    /// Its snapshot: for who takes the seed to see whether this build can run it.
-    pub snapshot: Snapshot,
+    /// Its snapshot, if it has one: for who takes the seed to see whether this build can run it.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Whole {
+    /// What `node.meta` has to say of it.
+    pub(crate) fn seeded(&self) -> Seeded {
+        self.seeded
+    }
+
     /// It is this node's: the next start has it.
     pub fn take(self, meta: &Mutex<MetaFile>) -> Result<Seeded, JournalError> {
         let mut meta = meta.lock().unwrap_or_else(PoisonError::into_inner);
@@ -263,7 +277,7 @@ impl Part {
 pub struct Replaced {
     /// What it is now.
     pub seeded: Seeded,
-    /// Where what it had is kept.
+    /// Where what it had is kept, if it had anything.
     pub kept: PathBuf,
 }
 
@@ -279,11 +293,6 @@ pub fn finish(
     };
     let name = format!("before-{:016x}-{}", seeded.end_page, meta.get().generation);
     let kept = dir.join("divergent").join(name);
-    for path in [&dir.join("divergent"), &kept] {
-        disk.create_dir(path).during("create directory", path)?;
-    }
-    let divergent = dir.join("divergent");
-    disk.sync_dir(&divergent).during("sync directory", &divergent)?;
     for name in REPLACED {
         replace(disk, &dir.join("seed").join(name), &dir.join(name), (meta, &kept.join(name)))?;
     }
@@ -291,7 +300,7 @@ pub fn finish(
         meta.seeded = None;
         meta.ring = None;
         meta.cut_from = None;
-        meta.verified_snapshot = Some(seeded.snapshot);
+        meta.verified_snapshot = (seeded.snapshot > 0).then_some(seeded.snapshot);
         meta.durable_page = seeded.end_page;
         // What it had acknowledged may be gone, until it has come again.
         meta.lost_unsynced = true;
@@ -319,9 +328,22 @@ fn replace(
     };
     if names(disk, to)?.is_some() {
         remove_unwritten(disk, to, meta.get().cluster_id)?;
+    }
+    // An empty one gives its place.
+    if names(disk, to)?.is_some_and(|names| !names.is_empty()) {
+        make_kept(disk, &parent(kept))?;
         moved(to, kept)?;
     }
     moved(from, to)
+}
+
+/// Makes the directory that what a node had goes to, and the one that this is in.
+fn make_kept(disk: &Arc<dyn Disk>, kept: &Path) -> Result<(), JournalError> {
+    let divergent = kept.parent().unwrap_or(kept);
+    for path in [divergent, kept] {
+        disk.create_dir(path).during("create directory", path)?;
+    }
+    disk.sync_dir(divergent).during("sync directory", divergent)
 }
 
 /// Segments that hold nothing need not be kept, and are large.
@@ -356,7 +378,7 @@ fn clear(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(), JournalError> {
 }
 
 /// A directory's files; `None` if there is no such directory.
-fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<Vec<String>>, JournalError> {
+pub(crate) fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<Vec<String>>, JournalError> {
     match disk.list(dir) {
         Ok(names) => Ok(Some(names)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

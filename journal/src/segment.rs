@@ -286,7 +286,33 @@ pub(crate) fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
-fn open_header(
+/// The header of a segment's file of which only that is known: of either log, of any cluster. `None` if both copies of
+/// its header are damaged.
+pub(crate) fn open_any(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    state_machine: u32,
+) -> Result<Option<SegmentHeader>, JournalError> {
+    let file = disk.open(path, Access::Read).during("open", path)?;
+    if file.bytes().during("read the size of", path)? < HEADER_PAGES * PAGE {
+        return Ok(None);
+    }
+    for copy in 0..HEADER_PAGES {
+        let mut page = [0; PAGE_BYTES];
+        file.read_at(copy * PAGE, &mut page).during("read", path)?;
+        let is_log = |log: &Log| page[LOG_AT] == log.byte();
+        let Some(log) = [Log::Commands, Log::Events].into_iter().find(is_log) else { continue };
+        let lineage = Lineage { log, cluster_id: array_at(&page, CLUSTER_AT), state_machine };
+        match SegmentHeader::from_page(&page, &lineage) {
+            Ok(_) => return open_header(disk, path, &lineage),
+            Err(HeaderError::Foreign(why)) => return Err(JournalError::refused(path, why)),
+            Err(HeaderError::Damaged) => {}
+        }
+    }
+    Ok(None)
+}
+
+pub(crate) fn open_header(
     disk: &Arc<dyn Disk>,
     path: &Path,
     lineage: &Lineage,

@@ -9,6 +9,7 @@
 //! both logs are synced as far as the snapshot goes, so that a journal never ends before its snapshot.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -94,13 +95,21 @@ pub struct Snapshots {
     node_dir: PathBuf,
     dir: PathBuf,
     cluster_id: ClusterId,
+    /// None behind this sequence goes, where an archive is kept.
+    archived: Option<Arc<AtomicU64>>,
 }
 
 impl Snapshots {
     /// The snapshots in a node's directory.
     pub fn new(disk: &Arc<dyn Disk>, node_dir: &Path, cluster_id: ClusterId) -> Self {
         let dir = node_dir.join("snapshots");
-        Snapshots { disk: Arc::clone(disk), node_dir: node_dir.to_owned(), dir, cluster_id }
+        Snapshots { disk: Arc::clone(disk), node_dir: node_dir.to_owned(), dir, cluster_id, archived: None }
+    }
+
+    /// The same, where none is removed that was made behind the one that `archived` names.
+    #[must_use]
+    pub fn keeping(self, archived: Option<Arc<AtomicU64>>) -> Self {
+        Snapshots { archived, ..self }
     }
 
     /// Writes a snapshot, reads it back, and notes in `node.meta` that it is right. Older ones than [`KEPT`] go.
@@ -195,11 +204,7 @@ impl Snapshots {
     /// The sequences of the snapshots that are there, right or not, oldest first.
     pub fn sequences(&self) -> Result<Vec<u64>, JournalError> {
         let names = self.disk.list(&self.dir).during("list", &self.dir)?;
-        let sequence = |name: &String| {
-            let digits = name.strip_prefix("s-")?.strip_suffix(".snap")?;
-            u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 16)
-        };
-        Ok(names.iter().filter_map(sequence).collect())
+        Ok(names.iter().filter_map(|name| sequence_of(name)).collect())
     }
 
     /// Reads the snapshot of this sequence, and all of it: right or the reason why not.
@@ -241,11 +246,13 @@ impl Snapshots {
         Ok(any)
     }
 
-    fn path(&self, seq: u64) -> PathBuf {
+    /// Where the snapshot of this sequence is, or would be.
+    pub(crate) fn path(&self, seq: u64) -> PathBuf {
         self.dir.join(format!("s-{seq:016x}.snap"))
     }
 
-    fn read(&self, path: &Path) -> Result<Snapshot, JournalError> {
+    /// Reads a snapshot's file, wherever it lies.
+    pub(crate) fn read(&self, path: &Path) -> Result<Snapshot, JournalError> {
         let file = self.disk.open(path, Access::Read).during("open", path)?;
         let bytes = file.bytes().during("read the size of", path)?;
         let head = read_head(&*file, bytes, path)?;
@@ -308,16 +315,23 @@ impl Snapshots {
     /// Removes what is older than the newest [`KEPT`] that are right.
     fn remove_older(&self) -> Result<(), JournalError> {
         let mut right = 0;
+        let archived = self.archived.as_ref().map_or(u64::MAX, |archived| archived.load(Ordering::Relaxed));
         for seq in self.sequences()?.into_iter().rev() {
             if right < KEPT {
                 right += usize::from(self.verify(seq).is_ok());
-            } else {
+            } else if seq <= archived {
                 let path = self.path(seq);
                 self.disk.remove(&path).during("remove", &path)?;
             }
         }
         Ok(())
     }
+}
+
+/// The sequence in the name of a snapshot's file.
+pub(crate) fn sequence_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("s-")?.strip_suffix(".snap")?;
+    u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 16)
 }
 
 /// The head and its length in the file.

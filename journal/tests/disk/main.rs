@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in the setting up of a test ends the test")]
 
+mod archive;
 mod crash;
 mod divergent;
 mod failure;

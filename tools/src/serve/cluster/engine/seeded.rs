@@ -88,7 +88,7 @@ impl Engine {
             cluster_id: lead.cluster_id,
             state_machine: rialto_protocol::VERSION,
             segment_bytes: self.parts.plan.segment_bytes,
-            snapshot: seed.seq,
+            snapshot: Some(seed.seq),
             base: seed.base,
             end_page: seed.end_page,
             event_pages: seed.event_pages.0..seed.event_pages.1,
@@ -105,7 +105,8 @@ impl Engine {
             }
         }
         let whole = writer.finish()?;
-        Exchange::from_state_body(&whole.snapshot.body).map_err(|error| Stopped::Unfit(error.to_string()))?;
+        let snapshot = whole.snapshot.as_ref().expect("a seed between nodes has a snapshot");
+        Exchange::from_state_body(&snapshot.body).map_err(|error| Stopped::Unfit(error.to_string()))?;
         if *life.promised.lock() < lead.epoch {
             life.promise(lead.epoch).map_err(Stopped::Unfit)?;
         }

@@ -15,6 +15,7 @@ use crate::journal::Journal;
 use crate::operate::Admin;
 use crate::promote::Promote;
 use crate::replay::command::Replay;
+use crate::restore::Restore;
 use crate::serve::command::Serve;
 use crate::status::Status;
 
@@ -53,6 +54,8 @@ enum Command {
     Client(ClientArgs),
     /// Look into a node's journal.
     Journal(Journal),
+    /// Rebuild a node's directory from an archive of its segments and snapshots.
+    Restore(Restore),
     /// Replay a public data set, and compare with what the real exchange made of it.
     Replay(Replay),
     /// Measure how fast the engine is, on known order flows.
@@ -90,6 +93,7 @@ impl Cli {
             Command::Admin(admin) => admin.run(),
             Command::Client(args) => client::run(&args),
             Command::Journal(journal) => journal.run(),
+            Command::Restore(restore) => restore.run(),
             Command::Replay(replay) => replay.run(),
             Command::Bench(bench) => bench.run(),
         }

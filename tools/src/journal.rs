@@ -82,7 +82,7 @@ pub fn deep_faults(dir: &Path, shm_dir: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// Prints an object: as JSON on one line, else a key and its value a line.
-fn print(out: &mut impl Write, object: &Value, json: bool) -> std::io::Result<()> {
+pub(crate) fn print(out: &mut impl Write, object: &Value, json: bool) -> std::io::Result<()> {
     let Some(rows) = object.as_object().filter(|_| !json) else { return writeln!(out, "{object}") };
     rows.iter().try_for_each(|(key, value)| match value.as_str() {
         Some(text) => writeln!(out, "{key}: {text}"),

@@ -17,6 +17,7 @@ pub mod operate;
 pub mod promote;
 pub mod replay;
 pub mod request;
+pub mod restore;
 pub mod serve;
 pub mod status;
 pub mod supervisor;

@@ -1,5 +1,6 @@
 //! `rialto serve`: a node's threads and how they hang together.
 
+pub mod archive;
 pub mod aside;
 mod asked;
 pub mod begin;

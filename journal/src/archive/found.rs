@@ -34,7 +34,7 @@ impl Found {
         {
             for name in names(disk, &dir)?.unwrap_or_default() {
                 let path = dir.join(&name);
-                if has_extension(&name, "seg") {
+                if name.starts_with("j-") && has_extension(&name, "seg") {
                     let header = open_any(disk, &path, state_machine)?;
                     let header = header.ok_or_else(|| no_header(disk, &path))?;
                     segments.push(Segment { path, header });

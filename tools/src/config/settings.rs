@@ -49,6 +49,8 @@ pub struct Node {
     pub snapshot_every: u32,
     /// How much of each log is kept beyond what a start or a resend may need.
     pub keep_mib: u32,
+    /// The program that archives a file, and its arguments before the file's path; empty is none.
+    pub archive: Vec<String>,
 }
 
 /// Which cores the threads of a node are bound to.
@@ -173,8 +175,18 @@ impl fmt::Display for HostPort {
     }
 }
 
-pub(super) const NODE_KEYS: &[&str] =
-    &["name", "cluster", "ack", "idle", "pin", "segment_mib", "shm_mib", "snapshot_every", "keep_mib"];
+pub(super) const NODE_KEYS: &[&str] = &[
+    "name",
+    "cluster",
+    "ack",
+    "idle",
+    "pin",
+    "segment_mib",
+    "shm_mib",
+    "snapshot_every",
+    "keep_mib",
+    "archive",
+];
 pub(super) const LISTEN_KEYS: &[&str] = &["fix", "replication", "metrics"];
 pub(super) const FIX_KEYS: &[&str] = &["comp_id", "sending_time_tolerance_s", "user_defined_tags"];
 pub(super) const LIMITS_KEYS: &[&str] = &["messages_per_s", "orders_open_max"];
@@ -209,7 +221,18 @@ pub(super) fn node(section: &Section, listen: &Listen, flags: &Overrides) -> Res
         shm_mib: section.whole("shm_mib", 32, SHM_MIB_MIN..=SHM_MIB_MAX)?,
         snapshot_every: section.whole("snapshot_every", SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN..=u32::MAX)?,
         keep_mib: section.whole("keep_mib", KEEP_MIB, 0..=u32::MAX)?,
+        archive: archive(section)?,
     })
+}
+
+/// The program is run as it is named, without a shell: words that only a shell would understand are not for it.
+fn archive(section: &Section) -> Result<Vec<String>, Fault> {
+    let words = section.texts("archive")?;
+    if words.first().is_some_and(String::is_empty) || words.iter().any(|word| word.contains('\0')) {
+        let why = "[\"PROGRAM\", \"ARGUMENT\", …] is wanted; the file's path is added as the last argument";
+        return Err(section.fault("archive", why));
+    }
+    Ok(words)
 }
 
 pub(super) fn listen(section: &Section, flags: &Overrides) -> Result<Listen, Fault> {

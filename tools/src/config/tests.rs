@@ -145,6 +145,11 @@ fn node_settings_are_checked() {
     wrong("[node]\npin = \"0,x\"", "node.pin = \"0,x\": auto, off, or core numbers such as 0,1");
     wrong("[node]\npin = \"1,1\"", "node.pin = \"1,1\": core 1 is named twice");
     wrong("[node]\nsegment_mib = 0", "node.segment_mib = 0: a whole number from 1 to 65536");
+    wrong(
+        "[node]\narchive = [\"\"]",
+        "node.archive = [\"\"]: [\"PROGRAM\", \"ARGUMENT\", …] is wanted; the file's path is added as the last argument",
+    );
+    wrong("[node]\narchive = \"cp\"", "node.archive = \"cp\": an array of texts is wanted, [\"…\", \"…\"]");
     wrong("[node]\nshm_mib = -1", "node.shm_mib = -1: a whole number from 4 to 65536");
     wrong(
         "[fix]\nsending_time_tolerance_s = 121",

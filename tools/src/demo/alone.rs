@@ -42,6 +42,7 @@ pub fn settings(dir: &Path, shm_dir: &Path, ack: Ack) -> anyhow::Result<Settings
         pin: None,
         gateways: 1,
         gateway: gateway_settings(&config)?,
+        archive: Vec::new(),
     })
 }
 

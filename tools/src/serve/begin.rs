@@ -43,6 +43,8 @@ impl Opened {
     pub fn begin(self, plan: &Plan, wiring: Wiring) -> anyhow::Result<Begun> {
         let Self { place, state, commands, events, mut storage, cursors, epoch, epochs, .. } = self;
         let epoch = Epoch(epoch + 1);
+        // Of a node that was restored: what it told after the end of its archive is not known here.
+        let loss = lock_meta(&place.meta).get().lost_unsynced;
         lock_meta(&place.meta).update(|meta| meta.promised_epoch = epoch.0)?;
         let rings = (Arc::clone(commands.ring()), Arc::clone(events.ring()));
         let parts = FollowerParts {
@@ -55,7 +57,8 @@ impl Opened {
             epochs: Arc::clone(&epochs),
         };
         let mut matcher = matcher(parts, wiring, epoch);
-        open_epoch(&mut matcher, plan, (epoch, false), &mut |_| store_all(&mut storage))?;
+        open_epoch(&mut matcher, plan, (epoch, loss), &mut |_| store_all(&mut storage))?;
+        lock_meta(&place.meta).update(|meta| meta.lost_unsynced = false)?;
         Ok(Begun { place, matcher, storage, cursors, commands: rings.0, events: rings.1, epochs, epoch })
     }
 }

@@ -217,6 +217,7 @@ impl Serve {
             pin: pin(&config.node.pin, idle(config.node.idle)),
             gateways: self.gateways,
             gateway: gateway_settings(config)?,
+            archive: config.node.archive.clone(),
         })
     }
 }

@@ -11,12 +11,28 @@ use rialto_journal::retention::Needed;
 const COMES_BACK: Duration = Duration::from_mins(1);
 
 /// What is held on this node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Holds {
     rows: Mutex<Vec<Row>>,
     next: AtomicU64,
     /// The event page in which the trading day began.
     day_page: AtomicU64,
+    /// How far the archive goes, where there is one.
+    archived: Mutex<Option<Needed>>,
+    /// The last snapshot in it; the highest number there is where there is none.
+    archived_snapshot: Arc<AtomicU64>,
+}
+
+impl Default for Holds {
+    fn default() -> Self {
+        Self {
+            rows: Mutex::default(),
+            next: AtomicU64::new(0),
+            day_page: AtomicU64::new(0),
+            archived: Mutex::default(),
+            archived_snapshot: Arc::new(AtomicU64::new(u64::MAX)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -47,10 +63,22 @@ impl Holds {
         let mut rows = self.rows.lock();
         let now = Instant::now();
         rows.retain(|row| row.until.is_none_or(|until| until > now));
-        rows.iter().fold(needed, |least, row| Needed {
-            command_page: least.command_page.min(row.needed.command_page),
-            event_page: least.event_page.min(row.needed.event_page),
+        let archived = *self.archived.lock();
+        rows.iter().map(|row| row.needed).chain(archived).fold(needed, |least, needed| Needed {
+            command_page: least.command_page.min(needed.command_page),
+            event_page: least.event_page.min(needed.event_page),
         })
+    }
+
+    /// The archive has all before these pages, and snapshots up to this one: what it has not stays.
+    pub fn archived(&self, needed: Needed, snapshot: u64) {
+        *self.archived.lock() = Some(needed);
+        self.archived_snapshot.store(snapshot, Ordering::Relaxed);
+    }
+
+    /// The last snapshot that the archive has: no later one may go.
+    pub fn archived_snapshot(&self) -> &Arc<AtomicU64> {
+        &self.archived_snapshot
     }
 
     /// The event page in which the trading day began, of whose messages a session may ask again.
@@ -88,5 +116,7 @@ mod tests {
         assert_eq!(holds.with(all), both);
         holds.rows.lock()[0].until = Some(Instant::now());
         assert_eq!(holds.with(all), all);
+        holds.archived(Needed { command_page: 14, event_page: 99 }, 300);
+        assert_eq!(holds.with(all), Needed { command_page: 14, event_page: 80 });
     }
 }

@@ -14,6 +14,7 @@ use rialto_journal::storage::event_hash::EventHashes;
 use rialto_protocol::terms::MarketState;
 use serde_json::{Value, json};
 
+use super::archive::Archive;
 use super::aside::Aside;
 use super::cluster::{Cluster, told};
 use super::operator::Operator;
@@ -46,6 +47,8 @@ pub struct Node {
     pub no_space: Arc<AtomicBool>,
     /// What gateways say of it.
     pub standing: Arc<Standing>,
+    /// How archiving goes, if files are archived.
+    pub archive: Option<Arc<Archive>>,
     /// Its cluster, if it is one of several nodes.
     pub cluster: Option<Arc<Cluster>>,
 }
@@ -91,6 +94,7 @@ impl Node {
             "unmet_since_ns": if unmet == 0 { Value::Null } else { json!(unmet) },
             "market": market,
             "no_space": self.no_space.load(Ordering::Relaxed),
+            "archive": self.archive.as_ref().map(|archive| archive.status()),
             "cursors": {
                 "published": cursors.published(),
                 "sealed": cursors.sealed(),
@@ -155,8 +159,9 @@ impl Node {
             ("poisoned_total", "counter", "Rings given up", count(&self.counters.poisoned)),
             ("full_total", "counter", "Turns that found the logs full", count(&self.counters.full)),
         ];
+        let archive = self.archive.iter().flat_map(|archive| archive.metrics());
         let mut text = String::new();
-        for (name, kind, help, value) in rows {
+        for (name, kind, help, value) in rows.into_iter().chain(archive) {
             let row =
                 format!("# HELP rialto_{name} {help}.\n# TYPE rialto_{name} {kind}\nrialto_{name} {value}\n");
             text.push_str(&row);

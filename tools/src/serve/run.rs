@@ -24,6 +24,7 @@ use rialto_journal::storage::{FAILURE_STORAGE, Storage};
 use rialto_protocol::Sequence;
 use rialto_shmring::{Doorbell, Producer, Region};
 
+use super::archive::Archiver;
 use super::cluster::{Cluster, FAILURE_FENCED};
 use super::command::{gateway_settings, idle, policy};
 use super::current::Current;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub gateways: u32,
     /// What gateways need.
     pub gateway: GatewaySettings,
+    /// The program that archives a file, and its arguments before the file's path; empty is none.
+    pub archive: Vec<String>,
 }
 
 impl Settings {
@@ -92,6 +95,7 @@ impl Settings {
             pin: None,
             gateways: 1,
             gateway: gateway_settings(config)?,
+            archive: Vec::new(),
         })
     }
 }
@@ -138,6 +142,7 @@ pub struct Running {
     gateways: Vec<JoinHandle<()>>,
     view: JoinHandle<()>,
     shadow: JoinHandle<()>,
+    archive: Option<JoinHandle<()>>,
 }
 
 /// One flag a part, so that they stop one after the other.
@@ -148,6 +153,7 @@ pub(super) struct Stops {
     pub(super) gateways: Arc<AtomicBool>,
     pub(super) view: AtomicBool,
     pub(super) shadow: Arc<AtomicBool>,
+    pub(super) archive: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -243,6 +249,7 @@ pub(super) fn spawn(
     let (aside, questions) = aside::aside();
     let preparer = core.storage.preparer();
     let room = Room::new(preparer.no_space(), core.cancel_only);
+    let archiver = Archiver::new(&settings.archive, &core);
     let node = Arc::new(Node {
         name: settings.plan.node.clone(),
         dir: settings.plan.dir.clone(),
@@ -256,9 +263,11 @@ pub(super) fn spawn(
         event_hashes: Arc::clone(core.storage.event_hashes()),
         no_space: Arc::clone(preparer.no_space()),
         standing: Arc::clone(&parts.standing),
+        archive: archiver.as_ref().map(|archiver| Arc::clone(&archiver.archive)),
         cluster,
     });
     let shadow = threads::shadow(settings, &mut core, questions, &stop)?;
+    let archive = archiver.map(|archiver| threads::archive(archiver, &stop)).transpose()?;
     let following = Following {
         view,
         events: threads::event_reader(settings, &core),
@@ -289,7 +298,20 @@ pub(super) fn spawn(
         engine()
     })?;
     let bells = parts.bells;
-    Ok(Running { node, cursors, place, stop, bells, engine, storage, preparer, gateways, view, shadow })
+    Ok(Running {
+        node,
+        cursors,
+        place,
+        stop,
+        bells,
+        engine,
+        storage,
+        preparer,
+        gateways,
+        view,
+        shadow,
+        archive,
+    })
 }
 
 /// The gateways' side of what connects a node's threads.
@@ -336,6 +358,8 @@ impl Running {
         }
         self.stop.view.store(true, Ordering::Relaxed);
         join(self.view)?;
+        self.stop.archive.store(true, Ordering::Relaxed);
+        self.archive.map_or(Ok(()), join)?;
         self.stop.shadow.store(true, Ordering::Relaxed);
         join(self.shadow)?;
         self.stop.storage.store(true, Ordering::Relaxed);

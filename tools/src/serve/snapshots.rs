@@ -76,7 +76,8 @@ impl Snapshooter {
         let cluster_id = core.place.identity.cluster_id;
         let last = lock_meta(&core.place.meta).get().verified_snapshot.unwrap_or(0);
         Self {
-            snapshots: Snapshots::new(&core.place.disk, dir, cluster_id),
+            snapshots: Snapshots::new(&core.place.disk, dir, cluster_id)
+                .keeping(Some(Arc::clone(core.holds.archived_snapshot()))),
             command_segments,
             genesis: Base::genesis(&cluster_id),
             events: Arc::clone(&core.events),

@@ -16,6 +16,7 @@ use rialto_journal::segment::{Lineage, Log};
 use rialto_journal::storage::{Running as Continue, Stepped, Storage, run as run_storage};
 use rialto_protocol::GatewayId;
 
+use super::archive::Archiver;
 use super::node::Node;
 use super::parts::Core;
 use super::rings::Wake;
@@ -72,6 +73,11 @@ pub(super) fn shadow(
             tracing::error!(%error, "the shadow stopped: no lists, hashes or snapshots");
         }
     })
+}
+
+pub(super) fn archive(archiver: Archiver, stop: &Arc<Stops>) -> anyhow::Result<JoinHandle<()>> {
+    let stop = Arc::clone(stop);
+    named("archive", move || archiver.run(&stop.archive))
 }
 
 pub(super) fn follow(

@@ -244,13 +244,27 @@ impl Engine {
         if let Some((address, _)) = heard.iter().find(|(_, answer)| answer.cluster_id.is_some()) {
             return Err(format!("there is a cluster at {address}: start this node with --join {address}"));
         }
-        let policy = super::ack_policy_of(self.parts.plan.policy);
+        if follower.sequence() > Sequence(0) && lock_meta(&life.meta).get().lost_unsynced {
+            return Err(format!(
+                "a primary, or an operator: this node was restored, and others may have more: \
+                 rialto promote {} --force --accept-loss",
+                cluster.me
+            ));
+        }
+        self.begin_cluster(false).map(Some)
+    }
+
+    /// A cluster of which nobody knows more than this node's journal.
+    fn begin_cluster(&mut self, loss: bool) -> Result<Lead, String> {
+        let Parts { cluster, life, follower, plan, .. } = &self.parts;
+        let policy = super::ack_policy_of(plan.policy);
         let mut state =
             ClusterState::founded(&cluster.me, policy, cluster.strict).map_err(|why| why.to_string())?;
         let promised = *life.promised.lock();
         state.epoch = promised.max(follower.epoch()) + 1;
+        state.loss = loss;
         life.promise(state.epoch)?;
-        self.swap(state, (None, false)).map(Some).map_err(|unopened| unopened.why)
+        self.swap(state, (None, false)).map_err(|unopened| unopened.why)
     }
 
     fn own(&self) -> Member {

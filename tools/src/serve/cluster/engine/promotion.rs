@@ -133,6 +133,9 @@ impl Engine {
         request: Request,
         heard: &[(SocketAddr, Answer)],
     ) -> Result<(Lead, Promotion), Box<Promotion>> {
+        if let Some(led) = self.lead_what_is_left(request, heard) {
+            return led;
+        }
         let (state, skipped_loss) = self.check(request, heard)?;
         let failed = |why: String| Box::new(Promotion::refused("epoch", why));
         let mut epoch = self.epoch_above(&state, heard).map_err(failed)?;
@@ -157,6 +160,27 @@ impl Engine {
             lead,
             Promotion { promoted: Some(me), epoch: Some(epoch), possible_loss, ..Promotion::default() },
         ))
+    }
+
+    /// By force, where no node and no coordinator knows of the cluster any more, and this one was restored.
+    fn lead_what_is_left(
+        &mut self,
+        request: Request,
+        heard: &[(SocketAddr, Answer)],
+    ) -> Option<Result<(Lead, Promotion), Box<Promotion>>> {
+        let from_seq = self.parts.follower.sequence().0 + 1;
+        let is_left = request == Request::Forced && from_seq > 1 && self.state(heard) == Ok(None);
+        if !is_left || heard.iter().any(|(_, answer)| answer.role == Role::Primary) {
+            return None;
+        }
+        tracing::warn!(from_seq, "the cluster begins again with what this node has");
+        let me = self.parts.cluster.me.clone();
+        let led = self.begin_cluster(true).map(|lead| {
+            let possible_loss = Some(PossibleLoss { from_seq, to_seq: None, report: None });
+            let (promoted, epoch) = (Some(me), Some(lead.state.epoch));
+            (lead, Promotion { promoted, epoch, possible_loss, ..Promotion::default() })
+        });
+        Some(led.map_err(|why| Box::new(Promotion::refused("epoch", why))))
     }
 
     /// The checks; the state that they looked at, and whether what was acknowledged may be lost.

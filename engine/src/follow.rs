@@ -167,6 +167,12 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether pages are closed that storage has not stored.
+    pub fn has_closed(&self) -> bool {
+        let (commands, events) = (self.parts.commands.ring(), self.parts.events.ring());
+        commands.freed() < commands.closed_pages() || events.freed() < events.closed_pages()
+    }
+
     /// Shows all that was taken, and what was closed.
     pub fn publish(&mut self) {
         self.parts.events.publish();

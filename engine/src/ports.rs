@@ -39,7 +39,7 @@ impl Readers {
         self.0.push(Reader { region, wake: Box::new(wake) });
     }
 
-    /// Wakes those that sleep: at most one system call for each of them.
+    /// Wakes those that sleep, in the order in which they were added: at most one system call for each of them.
     pub fn wake(&self) {
         for reader in &self.0 {
             if reader.region.sleep_flag(Side::Producer).should_wake() {

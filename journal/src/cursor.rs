@@ -103,6 +103,11 @@ impl Policy {
         matches!(self, Self::Ram | Self::DiskRam | Self::DiskDisk)
     }
 
+    /// Whether it asks for copies on the disks of standbys.
+    pub const fn asks_standbys_disk(self) -> bool {
+        matches!(self, Self::DiskDisk)
+    }
+
     /// Whether it asks for a copy on this node's disk.
     pub const fn asks_disk(self) -> bool {
         matches!(self, Self::Disk | Self::DiskRam | Self::DiskDisk)

@@ -270,7 +270,7 @@ pub struct Promise {
     pub epoch: u32,
     /// Whether it has durably promised to follow none below; else why not.
     pub made: Result<(), String>,
-    /// It gives none because it is about to open an epoch itself, and does not lead yet.
+    /// It gives none because it wants or wanted to open that epoch itself, and does not lead.
     pub opens: bool,
     /// The highest epoch that it has promised.
     pub promised_epoch: u32,

@@ -301,9 +301,10 @@ impl Life {
         }
     }
 
-    /// Whether it is about to open an epoch.
-    pub fn is_opening(&self) -> bool {
-        self.claim.lock().opens()
+    /// Whether the highest epoch that it has promised is one that it claimed: nobody else has that promise.
+    pub fn holds_claim(&self) -> bool {
+        let promised = self.promised.lock();
+        *promised > 0 && self.claim.lock().holds(*promised, *promised)
     }
 
     fn keep_promise(&self, promised: &mut u32, epoch: u32) -> Result<(), String> {

@@ -44,15 +44,17 @@ impl Rings {
             let region = Arc::new(Region::create(&path, &identity, Geometry::new(slots)?)?);
             rings.ports.push(Port { gateway: GatewayId(gateway), ring: Consumer::new(Arc::clone(&region))? });
             rings.producers.push(Producer::new(Arc::clone(&region))?);
-            let wake = Wake::default();
-            let woken = Arc::clone(&wake);
-            rings.readers.add(Arc::clone(&region), move || {
-                if let Some(wake) = woken.get() {
+            rings.wakes.push(Wake::default());
+            rings.regions.push(region);
+        }
+        // Traders wait for their gateways: the view is woken behind them.
+        for (region, wake) in rings.regions.iter().zip(&rings.wakes).rev() {
+            let wake = Arc::clone(wake);
+            rings.readers.add(Arc::clone(region), move || {
+                if let Some(wake) = wake.get() {
                     wake();
                 }
             });
-            rings.wakes.push(wake);
-            rings.regions.push(region);
         }
         Ok(rings)
     }

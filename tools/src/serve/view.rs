@@ -18,6 +18,9 @@ use super::room::Room;
 
 /// Longest sleep: the readers are woken when something is released, but a missed wake must not matter.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// Under load it looks again after this time, without being woken for each command: nobody waits for it as traders wait
+/// for a gateway.
+const REST: Duration = Duration::from_millis(1);
 /// Events applied under one hold of the lock.
 const STRIDE: usize = 512;
 
@@ -48,6 +51,7 @@ pub struct Following<S> {
 impl<S: PageSource> Following<S> {
     /// Follows until `stop` is set and all that was released is seen.
     pub fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
+        let mut has_worked = false;
         loop {
             let leads = self.cursors.gate() == Gate::Open;
             if leads {
@@ -57,10 +61,15 @@ impl<S: PageSource> Following<S> {
                 if leads {
                     self.chain();
                 }
+                has_worked = true;
                 continue;
             }
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
+            }
+            if std::mem::take(&mut has_worked) {
+                std::thread::sleep(REST);
+                continue;
             }
             let region = Arc::clone(&self.region);
             let flag = region.sleep_flag(Side::Producer);

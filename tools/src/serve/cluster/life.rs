@@ -215,7 +215,9 @@ impl Outer {
         self.cluster.meta.set(Some(Arc::clone(&life.meta)));
         let stored = Arc::clone(&life);
         parts.on_stored = Arc::new(move || {
-            if let Some(bell) = &*stored.upstream.lock() {
+            if stored.cursors.policy().asks_standbys_disk()
+                && let Some(bell) = &*stored.upstream.lock()
+            {
                 PortBell::ring(bell);
             }
         });

@@ -97,8 +97,8 @@ impl Node for Port {
             Some(life) => life.promise(epoch),
         };
         let promised_epoch = if made.is_ok() { epoch } else { answer.promised_epoch };
-        let is_opening = |life: Arc<Life>| life.role() != Role::Primary && life.is_opening();
-        let opens = made.is_err() && self.cluster.life().is_some_and(is_opening);
+        let is_claimed = |life: Arc<Life>| life.role() != Role::Primary && life.holds_claim();
+        let opens = made.is_err() && self.cluster.life().is_some_and(is_claimed);
         Promise {
             node: answer.node,
             epoch,

@@ -29,6 +29,8 @@ const CONNECT: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_secs(1);
 /// Longest sleep while nothing comes.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// Acknowledgements that nobody waits for are at least so far apart.
+const ACK_ALONE: Duration = Duration::from_millis(5);
 /// How long a primary that was asked to hand over may take.
 const PLANNED_MAX: Duration = Duration::from_secs(4);
 /// Clocks further apart are an alarm.
@@ -79,7 +81,7 @@ impl Engine {
     }
 
     fn stream(&mut self, upstream: &mut Upstream) -> Result<Option<Next>, Gone> {
-        let mut acked = Ack::default();
+        let mut acked = (Ack::default(), Instant::now());
         let mut is_served = false;
         let mut claims: Vec<Claim> = Vec::new();
         loop {
@@ -108,16 +110,21 @@ impl Engine {
             }
             if heard.taken {
                 self.parts.follower.publish();
-                self.parts.wiring.storage_bell.notify();
-                claims.append(&mut self.parts.follower.take_claims());
-            }
-            self.look_at_cut();
-            if let Some(end) = self.compare(&mut claims) {
-                return Ok(Some(end));
             }
             is_served |= heard.begins;
             if is_served {
                 self.acknowledge(upstream, &mut acked)?;
+            }
+            // Traders wait for the acknowledgement, and for nothing that comes behind it.
+            if heard.taken {
+                claims.append(&mut self.parts.follower.take_claims());
+                if self.parts.follower.has_closed() {
+                    self.parts.wiring.storage_bell.notify();
+                }
+            }
+            self.look_at_cut();
+            if let Some(end) = self.compare(&mut claims) {
+                return Ok(Some(end));
             }
             if self.lease_is_gone() && heard.handover.is_none() {
                 return Ok(None);
@@ -338,8 +345,9 @@ impl Engine {
         is_gone && life.state().is_some_and(|state| state.is_in_sync(&cluster.me))
     }
 
-    /// Acknowledges, unless a later epoch was promised meanwhile.
-    fn acknowledge(&self, upstream: &mut Upstream, acked: &mut Ack) -> Result<(), Gone> {
+    /// Acknowledges what is new since the last time, unless a later epoch was promised meanwhile. What nobody waits for
+    /// does not go out alone each time.
+    fn acknowledge(&self, upstream: &mut Upstream, acked: &mut (Ack, Instant)) -> Result<(), Gone> {
         let life = &self.parts.life;
         let (pages, hash) = life.event_hashes.latest();
         let received = self.parts.follower.sequence().0;
@@ -351,7 +359,10 @@ impl Engine {
             event_pages: pages,
             event_hash: hash,
         };
-        if ack == *acked || life.role() != Role::Standby {
+        let (before, since) = acked;
+        let is_awaited = ack.received > before.received
+            || (ack.synced > before.synced && life.cursors.policy().asks_standbys_disk());
+        if !is_awaited && (ack == *before || since.elapsed() < ACK_ALONE) || life.role() != Role::Standby {
             return Ok(());
         }
         let promised = life.promised.lock();
@@ -360,7 +371,7 @@ impl Engine {
         }
         upstream.ack(&ack)?;
         drop(promised);
-        *acked = ack;
+        *acked = (ack, Instant::now());
         Ok(())
     }
 

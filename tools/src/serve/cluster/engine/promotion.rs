@@ -266,7 +266,8 @@ impl Engine {
 
     /// Without a coordinator: asks the other members for their promise. Those that do not answer, but for the primary
     /// that is replaced, are waited for: they may be promoted without knowing of this epoch. One that is about to lead
-    /// itself gives none: of two that ask each other the one whose name comes first asks again, the other gives up.
+    /// itself gives none: of two that ask each other the one whose name comes first asks again for a higher epoch, the
+    /// other gives up.
     fn fence_others(&self, state: &ClusterState, heard: &[(SocketAddr, Answer)], epoch: u32) -> Fenced {
         let mut kept = Vec::new();
         if self.parts.cluster.coordinator.has_leases() {

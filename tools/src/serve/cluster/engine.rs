@@ -146,7 +146,7 @@ impl Engine {
             {
                 return Next::Lead(Box::new(lead));
             }
-            if let Some(address) = self.primary_among(&heard) {
+            if let Some(address) = self.primary_among(&heard).or_else(|| self.primary_below(&heard)) {
                 return Next::Follow(address);
             }
             if life.role() != Role::Starting && since.elapsed() > Duration::from_millis(500) {
@@ -182,6 +182,26 @@ impl Engine {
         let leads = |answer: &Answer| answer.role == Role::Primary && answer.epoch >= bound;
         let best = heard.iter().filter(|(_, answer)| leads(answer)).max_by_key(|(_, answer)| answer.epoch)?;
         Some(best.0)
+    }
+
+    /// A promise is no throne. Where the node is that leads, as the coordinator says too, in an epoch below one that was
+    /// promised here: by HELLO it hears of that, and begins a higher one.
+    fn primary_below(&self, heard: &[(SocketAddr, Answer)]) -> Option<SocketAddr> {
+        let Parts { cluster, life, follower, .. } = &self.parts;
+        let leads = |answer: &Answer| answer.role == Role::Primary && answer.epoch >= follower.epoch();
+        let (address, answer) = heard.iter().find(|(_, answer)| leads(answer))?;
+        if !cluster.coordinator.has_leases() {
+            return None;
+        }
+        let view = cluster.coordinator.read().ok()?;
+        let (state, holder) = (view.state()?, view.holder.as_ref()?);
+        let is_it = |node: &str, epoch: u32| node == answer.node && epoch == answer.epoch;
+        if !is_it(&state.primary, state.epoch) || !is_it(&holder.node, holder.epoch) {
+            return None;
+        }
+        let promised = *life.promised.lock();
+        tracing::warn!(promised, primary = answer.node, epoch = answer.epoch, "promised more than is led");
+        Some(*address)
     }
 
     /// The cluster's state: the coordinator's, or without one the newest that is known here or to one that was heard.

@@ -82,8 +82,18 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: &str, wire: Wire, name: &str) -> io::Result<Self> {
+        Self::connect_within(CONNECT, address, wire, name)
+    }
+
+    /// The same with a patience of its own.
+    pub(crate) fn connect_within(
+        patience: Duration,
+        address: &str,
+        wire: Wire,
+        name: &str,
+    ) -> io::Result<Self> {
         let address = address.parse().map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
-        let stream = TcpStream::connect_timeout(&address, CONNECT)?;
+        let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream, inbox: Vec::new(), wire, name: name.to_owned() })

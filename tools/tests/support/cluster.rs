@@ -50,18 +50,25 @@ impl Cluster {
         let listen = || TcpListener::bind((host.as_str(), 0)).unwrap();
         let held: Vec<(TcpListener, TcpListener)> = (0..count).map(|_| (listen(), listen())).collect();
         let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+        let addresses: Vec<(String, String)> =
+            held.iter().map(|(fix, replication)| (address(fix), address(replication))).collect();
+        Self::at(home, &addresses, policy)
+    }
+
+    /// One node for each pair of addresses, for clients and for other nodes.
+    pub(crate) fn at(home: &Home, addresses: &[(String, String)], policy: &str) -> Self {
         let folder = home.folder().to_owned();
-        let place = |(index, (fix, replication)): (usize, &(TcpListener, TcpListener))| Place {
+        let place = |(index, (fix, replication)): (usize, &(String, String))| Place {
             name: format!("n{}", index + 1),
-            fix: address(fix),
-            replication: address(replication),
+            fix: fix.clone(),
+            replication: replication.clone(),
             config: folder.join(format!("n{}.toml", index + 1)),
             data: folder.join(format!("n{}", index + 1)),
             shm: home.shm().join(format!("n{}", index + 1)),
         };
-        let places: Vec<Place> = held.iter().enumerate().map(place).collect();
+        let places: Vec<Place> = addresses.iter().enumerate().map(place).collect();
         let cluster = Self { places, folder, flags: Vec::new() };
-        write_key(&cluster.folder.join("key"), KEY);
+        write_key(&cluster.key(), KEY);
         let text = fs::read_to_string(home.config()).unwrap();
         for place in &cluster.places {
             fs::create_dir(&place.shm).unwrap();
@@ -74,7 +81,7 @@ impl Cluster {
         let peers: Vec<String> =
             self.places.iter().map(|place| format!("\"{}={}\"", place.name, place.replication)).collect();
         let text = text.replace("name = \"n1\"", &format!("name = \"{}\"", place.name));
-        let key = self.folder.join("key");
+        let key = self.key();
         let more = format!(
             "\nlisten = {{ fix = \"{}\", replication = \"{}\" }}\ncluster = {{ peers = [{}], key_file = \"{}\" }}\n",
             place.fix,
@@ -128,6 +135,11 @@ impl Cluster {
         self.places.iter().map(|place| place.name.as_str()).collect()
     }
 
+    /// The file with the cluster's key.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.folder.join("key")
+    }
+
     /// Waits until exactly these are in sync.
     pub(crate) fn wait_in_sync(&self, names: &[&str]) {
         let wait = format!("in-sync={}", names.join(","));
@@ -162,7 +174,7 @@ impl Cluster {
 
     /// `rialto promote`: the exit code and the object.
     pub(crate) fn promote(&self, name: &str, flags: &[&str]) -> (Option<i32>, Value) {
-        let (nodes, key) = (self.nodes(), self.folder.join("key").display().to_string());
+        let (nodes, key) = (self.nodes(), self.key().display().to_string());
         let words = ["promote", name, "--nodes", &nodes, "--key-file", &key, "--json"];
         let (code, stdout, stderr) = told(&rialto(&[&words, flags].concat()));
         (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")))

@@ -1,4 +1,5 @@
-//! A real etcd for tests: one member or three, on free loopback ports, in a folder of their own, gone at the end.
+//! A real etcd for tests: one member or three, on free loopback ports or on hosts of their own, in a folder of their own,
+//! gone at the end.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,6 +18,14 @@ pub(crate) fn is_installed() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
+/// Where a member is.
+#[derive(Debug)]
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) client: u16,
+    pub(crate) peer: u16,
+}
+
 /// An etcd cluster.
 #[derive(Debug)]
 pub(crate) struct EtcdCluster {
@@ -28,6 +37,7 @@ pub(crate) struct EtcdCluster {
 struct Member {
     /// `None`: it was killed.
     process: Option<Child>,
+    host: String,
     client: u16,
     arguments: Vec<String>,
     log: std::path::PathBuf,
@@ -36,27 +46,35 @@ struct Member {
 impl EtcdCluster {
     /// Starts so many members and waits until each knows a leader.
     pub(crate) fn start(count: usize) -> EtcdCluster {
-        let folder = tempfile::tempdir().expect("a folder for etcd");
-        let ports: Vec<(u16, u16)> = free_ports(count);
-        let peers: Vec<String> = ports
-            .iter()
-            .enumerate()
-            .map(|(index, (_, peer))| format!("m{index}=http://127.0.0.1:{peer}"))
-            .collect();
-        let members = ports
-            .iter()
-            .enumerate()
-            .map(|(index, ports)| Member::start(index, *ports, &peers.join(","), folder.path()))
-            .collect();
-        let cluster = EtcdCluster { members, _folder: folder };
+        let ports = free_ports(count).into_iter();
+        let members: Vec<Address> =
+            ports.map(|(client, peer)| Address { host: "127.0.0.1".to_owned(), client, peer }).collect();
+        let cluster = Self::launch(&members, &|_, command| command.spawn().expect("etcd is installed"));
         cluster.wait_for_leader();
         cluster
+    }
+
+    /// Starts members at these addresses; `spawn` is told which one and starts it, wherever that address is.
+    pub(crate) fn launch(addresses: &[Address], spawn: &dyn Fn(usize, &mut Command) -> Child) -> EtcdCluster {
+        let folder = tempfile::tempdir().expect("a folder for etcd");
+        let peer = |(index, address): (usize, &Address)| {
+            format!("m{index}=http://{}:{}", address.host, address.peer)
+        };
+        let peers = addresses.iter().enumerate().map(peer).collect::<Vec<_>>().join(",");
+        let start = |(index, address): (usize, &Address)| {
+            let arguments = arguments(index, address, &peers, folder.path());
+            let log = folder.path().join(format!("m{index}.log"));
+            let process = Some(spawn(index, &mut command(&arguments, &log)));
+            Member { process, host: address.host.clone(), client: address.client, arguments, log }
+        };
+        let members = addresses.iter().enumerate().map(start).collect();
+        EtcdCluster { members, _folder: folder }
     }
 
     /// `etcd://HOST:PORT,…` of all members.
     pub(crate) fn address(&self) -> String {
         let members: Vec<String> =
-            self.members.iter().map(|member| format!("127.0.0.1:{}", member.client)).collect();
+            self.members.iter().map(|member| format!("{}:{}", member.host, member.client)).collect();
         format!("etcd://{}", members.join(","))
     }
 
@@ -95,7 +113,8 @@ impl EtcdCluster {
     pub(crate) fn restart(&mut self, index: usize) {
         let member = &mut self.members[index];
         assert!(member.process.is_none(), "member {index} runs");
-        member.process = Some(spawn(&member.arguments, &member.log));
+        let process = command(&member.arguments, &member.log).spawn();
+        member.process = Some(process.expect("etcd is installed"));
     }
 
     /// Waits until all living members agree on a leader.
@@ -117,27 +136,8 @@ impl Drop for EtcdCluster {
 }
 
 impl Member {
-    fn start(index: usize, (client, peer): (u16, u16), peers: &str, folder: &Path) -> Member {
-        let http = |port: u16| format!("http://127.0.0.1:{port}");
-        let data = folder.join(format!("m{index}"));
-        let arguments = [
-            ("--name", format!("m{index}")),
-            ("--data-dir", data.display().to_string()),
-            ("--listen-client-urls", http(client)),
-            ("--advertise-client-urls", http(client)),
-            ("--listen-peer-urls", http(peer)),
-            ("--initial-advertise-peer-urls", http(peer)),
-            ("--initial-cluster", peers.to_owned()),
-            ("--initial-cluster-state", "new".to_owned()),
-        ];
-        let arguments = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
-        let log = folder.join(format!("m{index}.log"));
-        let process = Some(spawn(&arguments, &log));
-        Member { process, client, arguments, log }
-    }
-
     fn status(&self) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.client)).ok()?;
+        let mut stream = connect(&self.host, self.client)?;
         stream.set_read_timeout(Some(ASK)).ok()?;
         let head = "POST /v3/maintenance/status HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n";
         write!(stream, "{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}").ok()?;
@@ -147,15 +147,32 @@ impl Member {
     }
 }
 
-fn spawn(arguments: &Vec<String>, log: &Path) -> Child {
+fn connect(host: &str, port: u16) -> Option<TcpStream> {
+    let address = format!("{host}:{port}").parse().expect("an address");
+    TcpStream::connect_timeout(&address, ASK).ok()
+}
+
+fn arguments(index: usize, address: &Address, peers: &str, folder: &Path) -> Vec<String> {
+    let http = |port: u16| format!("http://{}:{port}", address.host);
+    let data = folder.join(format!("m{index}"));
+    let arguments = [
+        ("--name", format!("m{index}")),
+        ("--data-dir", data.display().to_string()),
+        ("--listen-client-urls", http(address.client)),
+        ("--advertise-client-urls", http(address.client)),
+        ("--listen-peer-urls", http(address.peer)),
+        ("--initial-advertise-peer-urls", http(address.peer)),
+        ("--initial-cluster", peers.to_owned()),
+        ("--initial-cluster-state", "new".to_owned()),
+    ];
+    arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+fn command(arguments: &[String], log: &Path) -> Command {
     let log = File::options().create(true).append(true).open(log).expect("a log for etcd");
-    Command::new("etcd")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("etcd is installed")
+    let mut command = Command::new("etcd");
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
 }
 
 /// The text at a key of flat JSON.

@@ -1,21 +1,23 @@
 //! What of a node's directory an archive is to have, and how far it has it.
 //!
 //! A segment is due once the next one is begun and all its records were released: then it is complete, durable and never
-//! changes again. A snapshot is due once it was read back. How far the archive has all of it stands in `archived`, a
-//! frame of `codec` that is renamed into its place, and never ahead of the archive: after a crash a piece may be archived
+//! changes again. A snapshot is due once it was read back. How far the archive has all of it stands in `archived` ([`note`]),
+//! and never ahead of the archive: after a crash a piece may be archived
 //! again, and none is left out. Pages of a history that the node has given up may be in the archive too: the node then
 //! archives all that it has once more, and [`restore`] takes what follows one on the other.
 
 pub mod found;
+mod note;
 mod pages;
 pub mod restore;
+
+pub use note::ARCHIVED_NAME;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, Framed};
 use crate::disk::{Access, Disk};
 use crate::error::{During, JournalError};
 use crate::layout::ClusterId;
@@ -25,9 +27,7 @@ use crate::retention::Needed;
 use crate::segment::reader::{SegmentReader, Slot, blank};
 use crate::segment::{ANY_STATE_MACHINE, Lineage, Log, Segment, has_extension, open_header};
 use crate::snapshot::Snapshots;
-
-/// Name of the file in a node's directory that says how far its archive goes.
-pub const ARCHIVED_NAME: &str = "archived";
+use note::Note;
 
 /// How far an archive has a node's journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,11 +42,6 @@ pub struct Archived {
     pub event_page: u64,
     /// The sequence of the last snapshot; 0 if there is none.
     pub snapshot: u64,
-}
-
-impl Framed for Archived {
-    const MAGIC: [u8; 8] = *b"RIALTOAR";
-    const VERSION: u32 = 1;
 }
 
 /// One file that is to be archived.
@@ -94,6 +89,7 @@ pub struct Pending {
     cluster_id: ClusterId,
     snapshots: Snapshots,
     archived: Archived,
+    note: Note,
     /// Which kind is looked for first: commands, events, snapshots in turn, so that none waits for all of another.
     turn: usize,
 }
@@ -107,10 +103,10 @@ impl Pending {
         cluster_id: ClusterId,
     ) -> Result<(Self, Vec<String>), JournalError> {
         let mut remarks = Vec::new();
-        let archived = read(disk, dir, &mut remarks)?;
+        let (note, archived) = Note::open(disk, dir, &mut remarks)?;
         let snapshots = Snapshots::new(disk, dir, cluster_id);
         let (disk, dir) = (Arc::clone(disk), dir.to_owned());
-        let mut pending = Pending { disk, dir, cluster_id, snapshots, archived, turn: 0 };
+        let mut pending = Pending { disk, dir, cluster_id, snapshots, archived, note, turn: 0 };
         pending.check(&mut remarks)?;
         Ok((pending, remarks))
     }
@@ -172,7 +168,7 @@ impl Pending {
 
     /// The archive has this piece: durable on return.
     pub fn done(&mut self, piece: &Piece) -> Result<(), JournalError> {
-        write(&self.disk, &self.dir, &piece.after)?;
+        self.note.write(&piece.after)?;
         self.archived = piece.after;
         Ok(())
     }
@@ -320,42 +316,4 @@ pub(crate) fn base_of(segment: &Segment) -> Base {
 fn first_page_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("j-")?.split('-').next().filter(|_| has_extension(name, "seg"))?;
     u64::from_str_radix(digits, 16).ok()
-}
-
-/// How far the archive goes, as the node has noted. What cannot be read is as nothing: all is archived again.
-fn read(disk: &Arc<dyn Disk>, dir: &Path, remarks: &mut Vec<String>) -> Result<Archived, JournalError> {
-    let path = dir.join(ARCHIVED_NAME);
-    let file = match disk.open(&path, Access::Read) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Archived::default()),
-        file => file.during("open", &path)?,
-    };
-    let mut bytes = vec![0; codec::encode(&Archived::default()).len()];
-    let found = file.bytes().during("read the size of", &path)?;
-    let archived = if found == crate::disk::count(bytes.len()) {
-        file.read_at(0, &mut bytes).during("read", &path)?;
-        codec::decode::<Archived>(&bytes).map(|(archived, _)| archived).map_err(|error| error.to_string())
-    } else {
-        Err(format!("{found} bytes of {}", bytes.len()))
-    };
-    Ok(archived.unwrap_or_else(|why| {
-        let path = path.display();
-        remarks.push(format!("{path}: {why}: all that the node has is archived again"));
-        Archived::default()
-    }))
-}
-
-fn write(disk: &Arc<dyn Disk>, dir: &Path, archived: &Archived) -> Result<(), JournalError> {
-    let (path, unfinished) = (dir.join(ARCHIVED_NAME), dir.join("archived.tmp"));
-    match disk.remove(&unfinished) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).during("remove", &unfinished);
-        }
-        _ => {}
-    }
-    let mut file = disk.create(&unfinished).during("create", &unfinished)?;
-    file.write_at(0, &codec::encode(archived)).during("write", &unfinished)?;
-    file.sync().during("sync", &unfinished)?;
-    drop(file);
-    disk.rename(&unfinished, &path).during("rename", &unfinished)?;
-    disk.sync_dir(dir).during("sync directory", dir)
 }

@@ -313,7 +313,7 @@ impl Snapshots {
     }
 
     /// Removes what is older than the newest [`KEPT`] that are right.
-    fn remove_older(&self) -> Result<(), JournalError> {
+    pub fn remove_older(&self) -> Result<(), JournalError> {
         let mut right = 0;
         let archived = self.archived.as_ref().map_or(u64::MAX, |archived| archived.load(Ordering::Relaxed));
         for seq in self.sequences()?.into_iter().rev() {
@@ -321,7 +321,11 @@ impl Snapshots {
                 right += usize::from(self.verify(seq).is_ok());
             } else if seq <= archived {
                 let path = self.path(seq);
-                self.disk.remove(&path).during("remove", &path)?;
+                match self.disk.remove(&path) {
+                    // Another thread was first.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    removed => removed.during("remove", &path)?,
+                }
             }
         }
         Ok(())

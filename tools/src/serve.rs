@@ -16,6 +16,7 @@ pub mod node;
 pub mod note;
 pub mod operator;
 pub mod parts;
+pub mod retention;
 mod rings;
 pub mod room;
 pub mod run;

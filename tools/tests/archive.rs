@@ -207,14 +207,14 @@ fn while_the_hook_fails_nothing_goes_and_an_alarm_says_so() {
     // Also not by a start.
     archived.venue.kill(0);
     archived.venue.start(0);
+    trader.finish();
     archived.set_failing(false);
     until("it catches up", || {
         let status = archived.status();
         (status["last_error"].is_null() && status["behind_segments"] == 0 && archived.segments() > 0)
             .then_some(())
     });
-    until("what is archived goes", || (!has_first(&data)).then_some(()));
-    trader.finish();
+    until("what is archived goes, without another snapshot", || (!has_first(&data)).then_some(()));
     let archived_seq = archived.status()["archived_seq"].clone();
     archived.venue.stop(0);
     let (original, said) = archived.restore();

@@ -378,15 +378,40 @@ fn a_power_cut_while_a_piece_is_noted_loses_no_piece() {
 }
 
 #[test]
+fn noting_what_is_archived_needs_no_room_on_the_disk() {
+    let original = Original::new();
+    let (mut pending, _) = original.pending();
+    let room = || {
+        let file = original.disk.open(&Path::new(NODE).join(ARCHIVED_NAME), Access::Read).unwrap();
+        (original.disk.list(Path::new(NODE)).unwrap(), file.bytes().unwrap())
+    };
+    let before = room();
+    for _ in 0..4 {
+        let piece = pending.next(original.node.acknowledged()).unwrap().unwrap();
+        pending.done(&piece).unwrap();
+        assert_eq!(room(), before);
+    }
+}
+
+#[test]
 fn what_is_noted_of_another_history_or_cannot_be_read_is_archived_again() {
     let original = Original::new();
     original.archive();
     let path = Path::new(NODE).join(ARCHIVED_NAME);
     let rotten = original.pretend.after_kill();
-    rotten.rot(&path, 30, 1).unwrap();
+    for slot in [0, 4096] {
+        rotten.rot(&path, slot + 30, 1).unwrap();
+    }
     let (pending, remarks) = Pending::open(&shared(&rotten), Path::new(NODE), CLUSTER).unwrap();
     assert_eq!(pending.needed().command_page, 0);
     assert!(remarks[0].contains("archived again"), "{remarks:?}");
+
+    let rotten = original.pretend.after_kill();
+    let (whole, _) = original.pending();
+    rotten.rot(&path, 30, 1).unwrap();
+    let (pending, remarks) = Pending::open(&shared(&rotten), Path::new(NODE), CLUSTER).unwrap();
+    assert!(pending.archived().seq <= whole.archived().seq && pending.archived().seq > 0);
+    assert_eq!(remarks, [""; 0], "one slot of noise does not matter");
 
     // The log of another node under the same note.
     let other = PretendDisk::new(3);

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 use super::holds::Holds;
 use super::parts::Core;
+use super::retention::Retention;
 
 /// How long the program may take for any file, and for each MiB of it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -90,6 +91,7 @@ pub(super) struct Archiver {
     cluster_id: ClusterId,
     cursors: Arc<Cursors>,
     holds: Arc<Holds>,
+    retention: Arc<Retention>,
     /// How it goes.
     pub(super) archive: Arc<Archive>,
 }
@@ -110,6 +112,7 @@ impl Archiver {
             cluster_id: core.place.identity.cluster_id,
             cursors: Arc::clone(&core.cursors),
             holds: Arc::clone(&core.holds),
+            retention: Arc::clone(&core.retention),
             archive: Arc::default(),
         })
     }
@@ -121,6 +124,7 @@ impl Archiver {
         }
         let mut pending = None;
         let mut again = AGAIN;
+        let mut may_go = true;
         while !stop.load(Ordering::Relaxed) {
             let done = self.step(&mut pending, stop);
             if stop.load(Ordering::Relaxed) {
@@ -128,12 +132,19 @@ impl Archiver {
             }
             match done {
                 Ok(true) => {
-                    again = AGAIN;
+                    (again, may_go) = (AGAIN, true);
                     if self.archive.last_error.lock().take().is_some() {
                         tracing::info!("archiving goes on");
                     }
                 }
-                Ok(false) => pause(LOOK, stop),
+                Ok(false) => {
+                    if std::mem::take(&mut may_go)
+                        && let Err(error) = self.retention.archived()
+                    {
+                        tracing::error!(%error, "what is archived could not be removed");
+                    }
+                    pause(LOOK, stop);
+                }
                 Err(why) => {
                     self.archive.failures.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(

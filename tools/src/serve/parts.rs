@@ -15,6 +15,7 @@ use rialto_protocol::Sequence;
 
 use super::begin::Begun;
 use super::holds::Holds;
+use super::retention::Retention;
 use super::seed;
 use super::start::{Opened, Place};
 
@@ -35,6 +36,8 @@ pub struct Core {
     pub epochs: Arc<EpochTable>,
     /// What retention leaves.
     pub holds: Arc<Holds>,
+    /// Removes what nobody needs.
+    pub retention: Arc<Retention>,
     /// What gateways start from.
     pub seed: Seed,
     /// A second state, for the shadow.
@@ -68,6 +71,7 @@ impl Core {
         let holds = Arc::new(Holds::default());
         holds.day_began(exchange.sessions().day_began().page());
         Ok(Self {
+            retention: Arc::new(Retention::new(&place, &holds)),
             holds,
             seed: seed::of(exchange, sequence),
             copy: Some(Exchange::from_state_body(&exchange.state_body())?),

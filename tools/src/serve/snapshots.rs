@@ -1,12 +1,11 @@
 //! Makes a snapshot of the shadow's state where it stands, and says when the next one is due.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use rialto_engine::shadow::Shadow;
 use rialto_journal::cursor::Cursors;
-use rialto_journal::disk::Disk;
 use rialto_journal::epochs::EpochTable;
 use rialto_journal::error::JournalError;
 use rialto_journal::layout::{PAGE_BYTES, PAGE_HEADER_BYTES};
@@ -15,7 +14,7 @@ use rialto_journal::meta::MetaFile;
 use rialto_journal::position::Position;
 use rialto_journal::reader::{LogReader, PageSource, UpTo};
 use rialto_journal::recover::scan::Base;
-use rialto_journal::retention::{Needed, trim};
+use rialto_journal::retention::Needed;
 use rialto_journal::segment::reader::SegmentReader;
 use rialto_journal::snapshot::{SnapshotPoint, Snapshots};
 use rialto_journal::storage::FAILURE_STORAGE;
@@ -24,6 +23,7 @@ use rialto_protocol::Sequence;
 
 use super::holds::Holds;
 use super::parts::Core;
+use super::retention::Retention;
 use super::start::{Upkeep, lock_meta};
 
 /// What became of a snapshot that was to be made.
@@ -58,11 +58,11 @@ pub struct Snapshooter {
     last: Sequence,
     /// The node's cursors.
     cursors: Arc<Cursors>,
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
     upkeep: Upkeep,
     /// What others are being sent.
     holds: Arc<Holds>,
+    /// Removes what nobody needs.
+    retention: Arc<Retention>,
 }
 
 impl Snapshooter {
@@ -75,6 +75,8 @@ impl Snapshooter {
     ) -> Self {
         let cluster_id = core.place.identity.cluster_id;
         let last = lock_meta(&core.place.meta).get().verified_snapshot.unwrap_or(0);
+        let ends = (core.commands.end(), Position::new(core.seed.position));
+        core.retention.needs(needed(upkeep, ends, core.holds.day_page()));
         Self {
             snapshots: Snapshots::new(&core.place.disk, dir, cluster_id)
                 .keeping(Some(Arc::clone(core.holds.archived_snapshot()))),
@@ -87,10 +89,9 @@ impl Snapshooter {
             meta: Arc::clone(&core.place.meta),
             last: Sequence(last),
             cursors: Arc::clone(&core.cursors),
-            disk: Arc::clone(&core.place.disk),
-            dir: dir.to_owned(),
             upkeep,
             holds: Arc::clone(&core.holds),
+            retention: Arc::clone(&core.retention),
         }
     }
 
@@ -145,18 +146,10 @@ impl Snapshooter {
 
     /// Removes segments that no start and no resend needs and that are not to be kept as history.
     fn trim<S: PageSource>(&self, shadow: &Shadow<S>) -> Result<(), JournalError> {
-        let keep_pages = self.upkeep.keep_bytes / PAGE_BYTES as u64;
-        let event_end = Position::new(shadow.exchange().event_end());
         let day_page = shadow.exchange().sessions().day_began().page();
         self.holds.day_began(day_page);
-        let needed = self.holds.with(Needed {
-            command_page: shadow.command_position().page().saturating_sub(keep_pages),
-            event_page: event_end.page().saturating_sub(keep_pages).min(day_page),
-        });
-        for segment in trim(&self.disk, &self.dir, needed)? {
-            tracing::info!(segment = %segment.display(), "removed: snapshots cover it");
-        }
-        Ok(())
+        let ends = (shadow.command_position(), Position::new(shadow.exchange().event_end()));
+        self.retention.trim(needed(self.upkeep, ends, day_page))
     }
 
     /// Whether all pages up to `at` are in the segments.
@@ -201,5 +194,14 @@ impl Snapshooter {
         };
         header.write(&mut page);
         Ok(page[..end.offset()].to_vec())
+    }
+}
+
+/// The first pages that a node itself wants kept, whose logs end here.
+fn needed(upkeep: Upkeep, (commands, events): (Position, Position), day_page: u64) -> Needed {
+    let keep_pages = upkeep.keep_bytes / PAGE_BYTES as u64;
+    Needed {
+        command_page: commands.page().saturating_sub(keep_pages),
+        event_page: events.page().saturating_sub(keep_pages).min(day_page),
     }
 }

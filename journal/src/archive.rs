@@ -1,8 +1,8 @@
 //! What of a node's directory an archive is to have, and how far it has it.
 //!
 //! A segment is due once the next one is begun and all its records were released: then it is complete, durable and never
-//! changes again. A snapshot is due once it was read back. How far the archive has all of it stands in `archived` ([`note`]),
-//! and never ahead of the archive: after a crash a piece may be archived
+//! changes again. A snapshot is due once it was read back. How far the archive has all of it stands in the file
+//! `archived`, and never ahead of the archive: after a crash a piece may be archived
 //! again, and none is left out. Pages of a history that the node has given up may be in the archive too: the node then
 //! archives all that it has once more, and [`restore`] takes what follows one on the other.
 

@@ -26,8 +26,8 @@ use crate::recover::scan::Base;
 use crate::retention::Needed;
 use crate::segment::reader::{SegmentReader, Slot, blank};
 use crate::segment::{ANY_STATE_MACHINE, Lineage, Log, Segment, has_extension, open_header};
+use crate::slots::SlotFile;
 use crate::snapshot::Snapshots;
-use note::Note;
 
 /// How far an archive has a node's journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ pub struct Pending {
     cluster_id: ClusterId,
     snapshots: Snapshots,
     archived: Archived,
-    note: Note,
+    note: SlotFile<Archived>,
     /// Which kind is looked for first: commands, events, snapshots in turn, so that none waits for all of another.
     turn: usize,
 }
@@ -103,7 +103,8 @@ impl Pending {
         cluster_id: ClusterId,
     ) -> Result<(Self, Vec<String>), JournalError> {
         let mut remarks = Vec::new();
-        let (note, archived) = Note::open(disk, dir, &mut remarks)?;
+        let note = note::open(disk, dir, &mut remarks)?;
+        let archived = *note.get();
         let snapshots = Snapshots::new(disk, dir, cluster_id);
         let (disk, dir) = (Arc::clone(disk), dir.to_owned());
         let mut pending = Pending { disk, dir, cluster_id, snapshots, archived, note, turn: 0 };
@@ -168,7 +169,7 @@ impl Pending {
 
     /// The archive has this piece: durable on return.
     pub fn done(&mut self, piece: &Piece) -> Result<(), JournalError> {
-        self.note.write(&piece.after)?;
+        self.note.set(piece.after)?;
         self.archived = piece.after;
         Ok(())
     }

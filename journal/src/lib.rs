@@ -36,6 +36,8 @@ pub mod seed;
 #[cfg(not(loom))]
 pub mod segment;
 #[cfg(not(loom))]
+mod slots;
+#[cfg(not(loom))]
 pub mod snapshot;
 #[cfg(not(loom))]
 pub mod storage;

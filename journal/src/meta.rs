@@ -6,16 +6,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, FrameError, Framed};
-use crate::disk::{Access, Disk, DiskFile, count};
+use crate::disk::{Access, Disk};
 use crate::error::{During, JournalError};
 use crate::layout::ClusterId;
+use crate::slots::{Kept, SlotFile};
 
 /// Name of the file in the node's directory.
 pub const META_NAME: &str = "node.meta";
@@ -23,7 +23,6 @@ pub const META_NAME: &str = "node.meta";
 pub const LOCK_NAME: &str = "lock";
 /// Directories of a node's directory, in the order in which they are made.
 pub const DIRECTORIES: [&str; 5] = ["commands", "events", "snapshots", "torn", "divergent"];
-const SLOT_BYTES: usize = 4096;
 /// Longest name of a cluster, a node or a ring's directory: all of them fit a slot together.
 pub const NAME_BYTES_MAX: usize = 255;
 /// The longest state of a cluster that a node remembers.
@@ -96,24 +95,14 @@ impl NodeMeta {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Slot {
-    counter: u64,
-    meta: NodeMeta,
-}
-
-impl Framed for Slot {
+impl Kept for NodeMeta {
     const MAGIC: [u8; 8] = *b"RIALTOND";
     const VERSION: u32 = 3;
 }
 
 /// An open `node.meta`.
 #[derive(Debug)]
-pub struct MetaFile {
-    path: PathBuf,
-    file: Box<dyn DiskFile>,
-    slot: Slot,
-}
+pub struct MetaFile(SlotFile<NodeMeta>);
 
 impl MetaFile {
     /// Makes the node's directory, what belongs into it, and `node.meta` last: a directory with one is complete.
@@ -138,61 +127,41 @@ impl MetaFile {
                 format!("it is gone, and {} is not empty", commands.display()),
             ));
         }
-        let temporary = dir.join("node.meta.tmp");
-        if disk.list(dir).during("list", dir)?.iter().any(|name| name == "node.meta.tmp") {
-            disk.remove(&temporary).during("remove", &temporary)?;
-        }
-        let slot = Slot { counter: 1, meta };
-        let mut file = disk.create(&temporary).during("create", &temporary)?;
-        for counter in 0..2 {
-            let bytes = slot_bytes(&Slot { counter, ..slot.clone() });
-            file.write_at(counter * count(SLOT_BYTES), &bytes).during("write", &temporary)?;
-        }
-        file.sync().during("sync", &temporary)?;
-        disk.rename(&temporary, &path).during("rename", &temporary)?;
+        let file = SlotFile::create(disk, path, meta)?;
         sync_names(disk, dir)?;
-        Ok(MetaFile { path, file, slot })
+        Ok(MetaFile(file))
     }
 
     /// Opens the `node.meta` of a directory.
     pub fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, JournalError> {
-        let path = dir.join(META_NAME);
-        let file = disk.open(&path, Access::Plain).during("open", &path)?;
-        let slot = newest_slot(&*file, &path)?;
+        let file = SlotFile::open(disk, dir.join(META_NAME), Access::Plain)?;
         // The start that made it may have ended before its name was durable.
         sync_names(disk, dir)?;
-        Ok(MetaFile { path, file, slot })
+        Ok(MetaFile(file))
     }
 
     /// Reads the `node.meta` of a directory that another process may be using.
     pub fn peek(disk: &Arc<dyn Disk>, dir: &Path) -> Result<NodeMeta, JournalError> {
-        let path = dir.join(META_NAME);
-        let file = disk.open(&path, Access::Read).during("open", &path)?;
-        Ok(newest_slot(&*file, &path)?.meta)
+        Ok(SlotFile::<NodeMeta>::open(disk, dir.join(META_NAME), Access::Read)?.get().clone())
     }
 
     /// What is remembered.
     pub fn get(&self) -> &NodeMeta {
-        &self.slot.meta
+        self.0.get()
     }
 
     /// Changes what is remembered; durable on return. An error is final: which of the two holds is then unknown.
     pub fn update(&mut self, change: impl FnOnce(&mut NodeMeta)) -> Result<(), JournalError> {
-        let mut slot = self.slot.clone();
-        change(&mut slot.meta);
-        if slot.meta == self.slot.meta {
+        let mut meta = self.get().clone();
+        change(&mut meta);
+        if meta == *self.get() {
             return Ok(());
         }
-        if slot.meta.cluster_state.len() > CLUSTER_STATE_BYTES_MAX {
-            let why = format!("a cluster's state has {} bytes", slot.meta.cluster_state.len());
-            return Err(JournalError::refused(&self.path, why));
+        if meta.cluster_state.len() > CLUSTER_STATE_BYTES_MAX {
+            let why = format!("a cluster's state has {} bytes", meta.cluster_state.len());
+            return Err(JournalError::refused(self.0.path(), why));
         }
-        slot.counter += 1;
-        let offset = slot.counter % 2 * count(SLOT_BYTES);
-        self.file.write_at(offset, &slot_bytes(&slot)).during("write", &self.path)?;
-        self.file.sync().during("sync", &self.path)?;
-        self.slot = slot;
-        Ok(())
+        self.0.set(meta)
     }
 }
 
@@ -201,41 +170,6 @@ fn sync_names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(), JournalError> {
     disk.sync_dir(dir).during("sync directory", dir)?;
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     disk.sync_dir(parent).during("sync directory", parent)
-}
-
-fn slot_bytes(slot: &Slot) -> Vec<u8> {
-    let mut bytes = codec::encode(slot);
-    assert!(bytes.len() <= SLOT_BYTES, "names are at most {NAME_BYTES_MAX} bytes");
-    bytes.resize(SLOT_BYTES, 0);
-    bytes
-}
-
-fn newest_slot(file: &dyn DiskFile, path: &Path) -> Result<Slot, JournalError> {
-    let mut bytes = vec![0; 2 * SLOT_BYTES];
-    let found = file.bytes().during("read the size of", path)?;
-    if found < count(bytes.len()) {
-        return Err(JournalError::corrupt(path, format!("{found} bytes of {}", bytes.len())));
-    }
-    file.read_at(0, &mut bytes).during("read", path)?;
-    let slots = [slot_of(&bytes[..SLOT_BYTES], 0), slot_of(&bytes[SLOT_BYTES..], 1)];
-    match slots {
-        [Ok(even), Ok(odd)] => Ok(if even.counter > odd.counter { even } else { odd }),
-        [Ok(slot), Err(_)] | [Err(_), Ok(slot)] => Ok(slot),
-        [Err(error @ FrameError::Version { .. }), Err(_)] => {
-            Err(JournalError::refused(path, error.to_string()))
-        }
-        [Err(even), Err(odd)] => {
-            Err(JournalError::corrupt(path, format!("neither slot is right: {even}; {odd}")))
-        }
-    }
-}
-
-fn slot_of(bytes: &[u8], place: u64) -> Result<Slot, FrameError> {
-    let (slot, end) = codec::decode::<Slot>(bytes)?;
-    if slot.counter % 2 != place || bytes[end..].iter().any(|byte| *byte != 0) {
-        return Err(FrameError::Content("written to the wrong place".to_owned()));
-    }
-    Ok(slot)
 }
 
 /// Having one tells that no other process is this node; ends with the process, also a killed one.
@@ -287,7 +221,9 @@ pub fn boot_id() -> Result<[u8; 16], JournalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec;
     use crate::disk::pretend::{Cut, PretendDisk};
+    use crate::slots::Slot;
 
     const DIR: &str = "node";
 
@@ -319,9 +255,12 @@ mod tests {
             cluster_state: b"state".to_vec(),
             ..NodeMeta::new(*b"cluster of tests", "test", "n1")
         };
-        let frame = codec::encode(&Slot { counter: 6, meta: meta.clone() });
+        let frame = codec::encode(&Slot { counter: 6, value: meta.clone() });
         assert_eq!(frame, include_bytes!("meta/slot.golden"));
-        assert_eq!(codec::decode::<Slot>(include_bytes!("meta/slot.golden")).unwrap().0.meta, meta);
+        assert_eq!(
+            codec::decode::<Slot<NodeMeta>>(include_bytes!("meta/slot.golden")).unwrap().0.value,
+            meta
+        );
     }
 
     #[test]

@@ -9,10 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a case fails by a panic")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::str::FromStr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[path = "partition/cases.rs"]
 mod cases;
@@ -40,8 +37,12 @@ mod node;
 mod planted;
 #[path = "support/random.rs"]
 mod random;
+#[path = "support/runner.rs"]
+mod runner;
 #[path = "partition/site.rs"]
 mod site;
+
+use runner::{Case, Rounds};
 
 /// Two participants with two members each. ALPHA's orders cancel each other, BETA's trade with each other.
 const CONFIG: &str = r#"
@@ -64,24 +65,8 @@ deposit = [
 ]
 "#;
 
-/// How often and by which choices.
-#[derive(Debug)]
-pub(crate) struct Rounds {
-    count: Option<usize>,
-    pub(crate) seed: u64,
-}
-
-impl Rounds {
-    /// The rounds that the environment asks for, else a case's own.
-    pub(crate) fn count_or(&self, own: usize) -> usize {
-        self.count.unwrap_or(own)
-    }
-}
-
-/// A case, its name, which is its promise, whether it needs hosts, and what it does.
-type Case = (&'static str, bool, fn(&Rounds));
-
-const CASES: &[Case] = &[
+/// Each with whether it needs hosts.
+const CASES: &[Case<bool>] = &[
     ("the_checker_finds_each_planted_fault_and_no_other", false, planted::each_is_found),
     ("a_cut_loses_one_direction_in_silence_and_heals", true, cases::a_cut_is_what_it_says),
     ("a_primary_cut_off_from_all_is_replaced", true, cases::full),
@@ -97,46 +82,13 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
-    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let is_all = is("RIALTO_SYSTEM", "1");
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos();
-    let rounds =
-        Rounds { count: number("RIALTO_ROUNDS"), seed: number("RIALTO_SEED").unwrap_or(clock.into()) };
-    println!("RIALTO_SEED={}", rounds.seed);
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (name, needs_hosts, case) in CASES {
-        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
-            continue;
-        }
-        if !is_all && *needs_hosts {
-            println!("skipped {name}: RIALTO_SYSTEM=1 runs it");
-            skipped += 1;
-            continue;
-        }
-        let began = Instant::now();
-        let run = || {
+    runner::run(
+        CASES,
+        |needs_hosts| !needs_hosts,
+        |needs_hosts, name| {
             let is_root = !needs_hosts || rustix::process::geteuid().is_root();
             assert!(is_root, "{name} makes network namespaces: it needs root");
             assert!(!needs_hosts || etcd::is_installed(), "{name} needs etcd");
-            case(&rounds);
-        };
-        let word = if catch_unwind(AssertUnwindSafe(run)).is_ok() {
-            passed += 1;
-            "passed"
-        } else {
-            failed += 1;
-            "failed"
-        };
-        println!("{word} {name} ({:.1} s)", began.elapsed().as_secs_f64());
-    }
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
-    let is_failure = failed > 0 || (skipped > 0 && is("CI", "true"));
-    if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-/// A number that the environment sets.
-fn number<T: FromStr>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}: a number is wanted")))
+        },
+    )
 }

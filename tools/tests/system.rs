@@ -7,10 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a case fails by a panic")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::str::FromStr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/caller.rs"]
@@ -49,6 +46,8 @@ mod random;
 mod refusal;
 #[path = "system/retention.rs"]
 mod retention;
+#[path = "support/runner.rs"]
+mod runner;
 #[path = "system/shutdown.rs"]
 mod shutdown;
 #[path = "system/space.rs"]
@@ -59,6 +58,8 @@ mod stock;
 mod trader;
 #[path = "system/venue.rs"]
 mod venue;
+
+use runner::{Case, Rounds};
 
 /// Two participants with two members each. ALPHA's orders cancel each other, BETA's trade with each other.
 const CONFIG: &str = r#"
@@ -86,23 +87,6 @@ deposit = [
 ]
 "#;
 
-/// How often and by which choices.
-#[derive(Debug)]
-pub(crate) struct Rounds {
-    count: Option<usize>,
-    /// All cases were asked for.
-    is_all: bool,
-    /// Repeats a run.
-    pub(crate) seed: u64,
-}
-
-impl Rounds {
-    /// The rounds that the environment asks for, else a case's own: where all cases are run, and where only some are.
-    pub(crate) fn count_or(&self, (all, some): (usize, usize)) -> usize {
-        self.count.unwrap_or(if self.is_all { all } else { some })
-    }
-}
-
 /// What a case needs beside this workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needs {
@@ -115,10 +99,7 @@ enum Needs {
     Root,
 }
 
-/// A case, its name, which is its promise, and what it needs.
-type Case = (&'static str, Needs, fn(&Rounds));
-
-const CASES: &[Case] = &[
+const CASES: &[Case<Needs>] = &[
     ("kill_9_loses_and_doubles_nothing", Needs::Nothing, kill::kill_9_loses_and_doubles_nothing),
     (
         "sigterm_drains_within_5_s_and_says_good_bye",
@@ -155,51 +136,13 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
-    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let is_all = is("RIALTO_SYSTEM", "1");
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos();
-    let rounds = Rounds {
-        count: number("RIALTO_ROUNDS"),
-        is_all,
-        seed: number("RIALTO_SEED").unwrap_or(clock.into()),
-    };
-    println!("RIALTO_SEED={}", rounds.seed);
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (name, needs, case) in CASES {
-        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
-            continue;
-        }
-        if !is_all && *needs != Needs::Nothing {
-            println!("skipped {name}: RIALTO_SYSTEM=1 runs it");
-            skipped += 1;
-            continue;
-        }
-        let began = Instant::now();
-        let run = || {
-            assert!(*needs != Needs::Etcd || etcd::is_installed(), "{name} needs etcd");
-            assert!(
-                *needs != Needs::Root || rustix::process::geteuid().is_root(),
-                "{name} mounts: it needs root"
-            );
-            case(&rounds);
-        };
-        let word = if catch_unwind(AssertUnwindSafe(run)).is_ok() {
-            passed += 1;
-            "passed"
-        } else {
-            failed += 1;
-            "failed"
-        };
-        println!("{word} {name} ({:.1} s)", began.elapsed().as_secs_f64());
-    }
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
-    let is_failure = failed > 0 || (skipped > 0 && is("CI", "true"));
-    if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-/// A number that the environment sets.
-fn number<T: FromStr>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}: a number is wanted")))
+    runner::run(
+        CASES,
+        |needs| needs == Needs::Nothing,
+        |needs, name| {
+            assert!(needs != Needs::Etcd || etcd::is_installed(), "{name} needs etcd");
+            let is_root = needs != Needs::Root || rustix::process::geteuid().is_root();
+            assert!(is_root, "{name} mounts: it needs root");
+        },
+    )
 }

@@ -264,7 +264,8 @@ fn each_rule_finds_its_planted_fault() {
     both("names", ("gateway/src/fix/mod.rs", ""), ("gateway/src/fix.rs", ""));
     both("names", ("a/src/b.rs", "pub struct OrderHandler;\n"), ("a/src/b.rs", "pub struct Order;\n"));
     let home = format!("see /{}me/me/notes\n", "ho");
-    both("paths", ("README.md", &home), ("README.md", "see docs/home/notes and ./work/notes\n"));
+    let relative = format!("see docs/{}me/notes and ./{}rk/notes\n", "ho", "wo");
+    both("paths", ("README.md", &home), ("README.md", &relative));
     let block = format!("let x = un{} {{ 1 }};\n", "safe");
     both("unsafe", ("gateway/src/a.rs", &block), ("engine/shmring/src/a.rs", &block));
 }

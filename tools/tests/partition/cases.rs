@@ -19,8 +19,8 @@ use crate::random::Random;
 use crate::site::{CLIENTS, NODES, Site};
 
 /// Rounds of a case in CI, and of that of the vanished host.
-const ROUNDS: usize = 1;
-const VANISHED_ROUNDS: usize = 3;
+const ROUNDS: (usize, usize) = (1, 1);
+const VANISHED_ROUNDS: (usize, usize) = (3, 3);
 /// Answers that members hear before a cut and after a change.
 const SOME: u64 = 200;
 /// Longest time without an answer for whoever knows all nodes.
